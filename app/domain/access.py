@@ -1,0 +1,42 @@
+"""Who may do what: scopes, and the agencies that a key is limited to."""
+
+from dataclasses import dataclass
+
+from app.domain.errors import AgencyNotAllowedError, Fault, ScopeMissingError
+
+SCOPES = frozenset(
+    {
+        "catalogue:read",
+        "catalogue:write",
+        "dossiers:read",
+        "dossiers:write",
+        "ratings:write",
+        "indices:read",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A known key: what it may do, and for which agencies (None: all of them)."""
+
+    key: str
+    scopes: frozenset[str]
+    agencies: frozenset[str] | None
+
+    def check_scope(self, scope: str) -> None:
+        """Nothing, or ScopeMissingError."""
+        if scope not in self.scopes:
+            raise ScopeMissingError(
+                Fault("/header/Authorization", "scope-missing", {"scope": scope})
+            )
+
+    def check_agency(self, agency: str, pointer: str) -> None:
+        """Nothing, or AgencyNotAllowedError: another agency's data are not this key's."""
+        if self.agencies is not None and agency not in self.agencies:
+            raise AgencyNotAllowedError(Fault(pointer, "agency-not-allowed", {"code": agency}))
+
+    def check_unlimited(self) -> None:
+        """Nothing, or AgencyNotAllowedError: what all agencies share is not one agency's."""
+        if self.agencies is not None:
+            raise AgencyNotAllowedError

@@ -1,0 +1,241 @@
+"""What can be wrong, in the field's words. How it is said over HTTP is decided in `api`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong at one place; `pointer` is a JSON pointer into what was sent."""
+
+    pointer: str
+    code: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+class DomainError(Exception):
+    """A refusal that the caller can understand and act upon."""
+
+    code: ClassVar[str]
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(self.code)
+        self.faults = faults
+
+
+class NotFoundError(DomainError):
+    """Something named in the address does not exist."""
+
+    code = "not-found"
+
+
+class AgencyNotFoundError(NotFoundError):
+    """There is no agency of this code."""
+
+    code = "agency-not-found"
+
+
+class CounterNotFoundError(NotFoundError):
+    """The agency has no counter of this code."""
+
+    code = "counter-not-found"
+
+
+class PeerGroupNotFoundError(NotFoundError):
+    """There is no peer group of this code."""
+
+    code = "peer-group-not-found"
+
+
+class ProcedureNotFoundError(NotFoundError):
+    """There is no procedure of this code."""
+
+    code = "procedure-not-found"
+
+
+class QuestionnaireNotFoundError(NotFoundError):
+    """There is no such version of this questionnaire."""
+
+    code = "questionnaire-not-found"
+
+
+class SurveyNotFoundError(NotFoundError):
+    """There is no survey of this code."""
+
+    code = "survey-not-found"
+
+
+class DossierNotFoundError(NotFoundError):
+    """The agency has no dossier of this code."""
+
+    code = "dossier-not-found"
+
+
+class MethodNotFoundError(NotFoundError):
+    """There is no method of this id."""
+
+    code = "method-not-found"
+
+
+class PublishedIndexNotFoundError(NotFoundError):
+    """The source has published nothing for this agency and period."""
+
+    code = "published-index-not-found"
+
+
+class DistributionNotFoundError(NotFoundError):
+    """No distribution is recorded for this survey, agency and channel."""
+
+    code = "distribution-not-found"
+
+
+class TargetNotFoundError(NotFoundError):
+    """No target is set for this owner, period and criterion."""
+
+    code = "target-not-found"
+
+
+class UnknownReferenceError(DomainError):
+    """The body names something that does not exist."""
+
+    code = "unknown-reference"
+
+
+class InvalidError(DomainError):
+    """What was sent breaks a rule; every fault is named."""
+
+    code = "invalid-request"
+
+
+class AnswersInvalidError(DomainError):
+    """The answers do not fit the questionnaire."""
+
+    code = "answers-invalid"
+
+
+class SheetDoesNotAddUpError(DomainError):
+    """A tally sheet counts more answers than forms, and nobody accepted it with a reason."""
+
+    code = "sheet-does-not-add-up"
+
+
+class MethodNotApplicableError(DomainError):
+    """The method makes no figure of this kind."""
+
+    code = "method-not-applicable"
+
+
+class IdempotencyKeyReusedError(DomainError):
+    """The key was used before with another body."""
+
+    code = "idempotency-key-reused"
+
+
+class PreconditionFailedError(DomainError):
+    """The entry is not in the state that the caller expected."""
+
+    code = "precondition-failed"
+
+
+class QuestionnaireInUseError(DomainError):
+    """A survey uses this version, so its text is fixed for ever."""
+
+    code = "questionnaire-in-use"
+
+
+class SurveyQuestionnaireFixedError(DomainError):
+    """A survey keeps its questionnaire for life; another one needs another survey."""
+
+    code = "survey-questionnaire-fixed"
+
+
+class AlreadySucceededError(DomainError):
+    """The agency has a successor already."""
+
+    code = "agency-already-succeeded"
+
+
+class DossierMoveRefusedError(DomainError):
+    """The rules do not allow this move of the dossier."""
+
+    code = "dossier-move-refused"
+
+
+class ResultNotReturnedError(DomainError):
+    """The result of the dossier has not been returned, so nobody can rate it yet."""
+
+    code = "result-not-returned"
+
+
+class AlreadyRatedError(DomainError):
+    """The dossier has its one rating."""
+
+    code = "already-rated"
+
+
+class SurveyClosedError(DomainError):
+    """The survey takes no ratings of that day."""
+
+    code = "survey-closed"
+
+
+class RatingWindowClosedError(DomainError):
+    """The time for rating this dossier is over."""
+
+    code = "rating-window-closed"
+
+
+class AgencyNotSurveyedError(DomainError):
+    """The survey does not cover this agency."""
+
+    code = "agency-not-surveyed"
+
+
+class CredentialMissingError(DomainError):
+    """The request carries no key."""
+
+    code = "credential-missing"
+
+
+class CredentialUnknownError(DomainError):
+    """The key is unknown, expired or revoked."""
+
+    code = "credential-unknown"
+
+
+class ScopeMissingError(DomainError):
+    """The key does not carry the scope that this needs."""
+
+    code = "scope-missing"
+
+
+class AgencyNotAllowedError(DomainError):
+    """The key is limited to other agencies."""
+
+    code = "agency-not-allowed"
+
+
+class Refusals:
+    """Gathers refusals of several checks, so that the caller is told all of them at once.
+
+    Each check runs under `with refusals:`; `raise_all` then raises the first, with every fault.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[DomainError] = []
+
+    def __enter__(self) -> None:
+        """Run one check."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, DomainError):
+            self._found.append(error)
+            return True
+        return False
+
+    def raise_all(self) -> None:
+        """Nothing when no check refused."""
+        if self._found:
+            faults = [fault for error in self._found for fault in error.faults]
+            raise type(self._found[0])(*faults)

@@ -1,0 +1,121 @@
+"""Indices published elsewhere (SIPAS): kept as printed, checked, and recomputed beside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from app.domain.errors import Fault, MethodNotApplicableError
+from app.domain.figure import Finding, half_up
+from app.domain.formulas import ONE, OVERALL, Labelled, mean, mean_of
+from app.domain.measure import Level, Measure, Status, label
+from app.domain.questionnaire import Text
+
+AS_PUBLISHED = "as-published@1"
+MEAN_OF_CRITERIA = "mean-of-criteria@1"
+MEAN_OF_UNITS = "mean-of-units@1"
+METHODS = (AS_PUBLISHED, MEAN_OF_CRITERIA, MEAN_OF_UNITS)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFigure:
+    """One printed value, with the rank and the number of peers printed beside it."""
+
+    criterion: str
+    name: Text
+    value: Decimal
+    rank: int | None
+    peer_count: int | None
+
+
+def check(figures: Sequence[PublishedFigure]) -> list[Fault]:
+    """What cannot be true of the printed figures."""
+    seen: set[str] = set()
+    faults = []
+    for place, figure in enumerate(figures):
+        if figure.criterion in seen:
+            params = {"value": figure.criterion}
+            faults.append(Fault(f"/figures/{place}/criterion", "duplicate-code", params))
+        seen.add(figure.criterion)
+        if (figure.rank or 0) > (figure.peer_count or figure.rank or 0):
+            faults.append(Fault(f"/figures/{place}/rank", "rank-beyond-peers"))
+    return faults
+
+
+def measure(figure: PublishedFigure) -> Measure:
+    """The printed value as a measure; how many people it rests on was not printed."""
+    level = Level.OVERALL if figure.criterion == "overall" else Level.CRITERION
+    value = Fraction(figure.value)
+    return Measure(level, figure.criterion, figure.name, Status.OK, value=value)
+
+
+def find(method_id: str, level: Level) -> str:
+    """The method's id, when it makes such figures of printed values; raises otherwise."""
+    if method_id not in METHODS:
+        kinds = ", ".join(METHODS)
+        raise MethodNotApplicableError(Fault("/query/method", "not-allowed", {"allowed": kinds}))
+    levels = {Level.OVERALL, Level.CRITERION} if method_id == AS_PUBLISHED else {Level.OVERALL}
+    if level not in levels:
+        kinds = ", ".join(sorted(levels))
+        raise MethodNotApplicableError(Fault("/query/by", "not-allowed", {"allowed": kinds}))
+    return method_id
+
+
+def measures(
+    method_id: str, level: Level, bodies: Sequence[Sequence[PublishedFigure]]
+) -> list[Measure]:
+    """What follows by the method from what was printed of one agency, or of each unit."""
+    if method_id == MEAN_OF_UNITS:
+        return [mean_of(measure(figure) for body in bodies for figure in body if overall(figure))]
+    (figures,) = bodies
+    if method_id == MEAN_OF_CRITERIA:
+        return [mean_of_criteria(figures)]
+    wanted = [measure(f) for f in figures if overall(f) is (level is Level.OVERALL)]
+    return wanted or [label(level, "overall", OVERALL)] if level is Level.OVERALL else wanted
+
+
+def check_ranks(method_id: str) -> None:
+    """Nothing when printed values can be ranked by the method; else MethodNotApplicableError."""
+    if method_id != AS_PUBLISHED:
+        params = {"allowed": AS_PUBLISHED}
+        raise MethodNotApplicableError(Fault("/query/method", "not-allowed", params))
+
+
+def of_criterion(figures: Sequence[PublishedFigure], criterion: str) -> Measure:
+    """The value printed for a criterion, `overall` included."""
+    found = [measure(figure) for figure in figures if figure.criterion == criterion]
+    level = Level.OVERALL if criterion == "overall" else Level.CRITERION
+    return found[0] if found else label(level, criterion, {"vi": criterion})
+
+
+def overall(figure: PublishedFigure) -> bool:
+    """Whether the printed value sums up the criteria."""
+    return figure.criterion == "overall"
+
+
+def place(figures: Sequence[PublishedFigure], criterion: str) -> tuple[int | None, int | None]:
+    """The rank and the number of peers printed for a criterion."""
+    found = [figure for figure in figures if figure.criterion == criterion]
+    return (found[0].rank, found[0].peer_count) if found else (None, None)
+
+
+def mean_of_criteria(figures: Sequence[PublishedFigure]) -> Measure:
+    """The overall index recomputed as the unweighted mean of the printed criteria."""
+    parts = [(measure(figure), ONE) for figure in figures if not overall(figure)]
+    return mean(Labelled(Level.OVERALL, "overall", OVERALL), parts)
+
+
+def findings(figures: Sequence[PublishedFigure]) -> list[Finding]:
+    """Whether the printed overall value is the mean of the printed criteria."""
+    printed = next((figure.value for figure in figures if overall(figure)), None)
+    computed = mean_of_criteria(figures).value
+    if printed is None or computed is None:
+        return []
+    rounded = half_up(computed, decimals(printed))
+    code = "overall-is-mean-of-criteria" if rounded == printed else "overall-differs-from-mean"
+    return [Finding(code, {"published": printed, "computed": rounded})]
+
+
+def decimals(value: Decimal) -> int:
+    """The number of decimals a value was printed with."""
+    return max(0, -int(value.as_tuple().exponent))

@@ -1,0 +1,107 @@
+"""Tallies: how often each option was chosen. They add up, so months and channels combine."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from app.domain.questionnaire import Criterion, Question, Questionnaire
+
+# The form itself is counted as the answer to question 0: its number is the number of forms.
+FORM = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTally:
+    """How often each option of one question was chosen on the forms of one survey.
+
+    `counts` is aligned to the options of the question.
+    """
+
+    survey: str
+    questionnaire: str
+    criterion: Criterion
+    question: Question
+    overall: bool
+    counts: tuple[int, ...]
+    forms: int
+
+    @property
+    def answers(self) -> int:
+        """Answers that count; "does not apply" is none."""
+        return sum(
+            count
+            for option, count in zip(self.question.options, self.counts, strict=True)
+            if option.counted
+        )
+
+    @property
+    def satisfied(self) -> int:
+        """Answers by an option that is marked as satisfied."""
+        return sum(
+            count
+            for option, count in zip(self.question.options, self.counts, strict=True)
+            if option.satisfied
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyTally:
+    """All counts of one survey: `counts[q][o]` follows the questionnaire's order."""
+
+    survey: str
+    questionnaire: Questionnaire
+    forms: int
+    counts: tuple[tuple[int, ...], ...]
+
+    def __add__(self, other: "SurveyTally") -> "SurveyTally":
+        return SurveyTally(
+            self.survey,
+            self.questionnaire,
+            self.forms + other.forms,
+            tuple(
+                tuple(a + b for a, b in zip(mine, theirs, strict=True))
+                for mine, theirs in zip(self.counts, other.counts, strict=True)
+            ),
+        )
+
+    def questions(self) -> Iterator[QuestionTally]:
+        """Each question with its counts, in the order of the form."""
+        counts = iter(self.counts)
+        for criterion in self.questionnaire.criteria:
+            for question in criterion.questions:
+                yield QuestionTally(
+                    self.survey,
+                    self.questionnaire.code,
+                    criterion,
+                    question,
+                    question.code == self.questionnaire.overall_question,
+                    next(counts),
+                    self.forms,
+                )
+
+
+def read(
+    survey: str, questionnaire: Questionnaire, cells: Mapping[tuple[int, int], int]
+) -> SurveyTally:
+    """The tally of a survey from its cells: (question, option), both counted from 1."""
+    return SurveyTally(
+        survey,
+        questionnaire,
+        cells.get(FORM, 0),
+        tuple(
+            tuple(cells.get((q, o), 0) for o in range(1, len(question.options) + 1))
+            for q, question in enumerate(questionnaire.questions, 1)
+        ),
+    )
+
+
+def count(
+    survey: str, questionnaire: Questionnaire, ratings: Iterable[tuple[int, ...]]
+) -> SurveyTally:
+    """The tally of ratings given as option places: what the database must count as well."""
+    cells: dict[tuple[int, int], int] = {}
+    for rating in ratings:
+        cells[FORM] = cells.get(FORM, 0) + 1
+        for question, option in enumerate(rating, 1):
+            if option:
+                cells[question, option] = cells.get((question, option), 0) + 1
+    return read(survey, questionnaire, cells)
