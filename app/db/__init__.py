@@ -1,0 +1,1 @@
+"""REMEMBERS: everything that touches PostgreSQL."""

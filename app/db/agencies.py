@@ -1,0 +1,132 @@
+"""Agencies, their counters and their successors."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.db import catalogue
+from app.db.catalogue import Expected
+from app.db.tables import Agency, AgencySuccession, Counter
+from app.domain.errors import (
+    AgencyNotFoundError,
+    AlreadySucceededError,
+    CounterNotFoundError,
+    Fault,
+    UnknownReferenceError,
+)
+
+
+async def get(session: AsyncSession, code: str, pointer: str = "/path/agency") -> Agency:
+    """The agency; raises AgencyNotFoundError."""
+    agency = await session.scalar(select(Agency).where(col(Agency.code) == code))
+    if agency is None:
+        raise AgencyNotFoundError(Fault(pointer, "agency-not-found", {"code": code}))
+    return agency
+
+
+async def list_page(session: AsyncSession, after: str, limit: int) -> Sequence[Agency]:
+    """Up to `limit` agencies whose codes come after the given one."""
+    stmt = select(Agency).where(col(Agency.code) > after).order_by(col(Agency.code)).limit(limit)
+    return (await session.scalars(stmt)).all()
+
+
+async def check_known(session: AsyncSession, codes: Mapping[str, str]) -> None:
+    """Nothing when every code (under its pointer) is an agency; else UnknownReferenceError."""
+    unknown = await catalogue.missing(session, col(Agency.code), codes.values())
+    if unknown:
+        raise UnknownReferenceError(
+            *(
+                Fault(pointer, "agency-not-found", {"code": code})
+                for pointer, code in codes.items()
+                if code in unknown
+            )
+        )
+
+
+async def put(
+    session: AsyncSession, code: str, values: Mapping[str, Any], expected: Expected
+) -> Agency:
+    """Store the agency and return it."""
+    if values["parent"] is not None and values["parent"] != code:
+        await check_known(session, {"/parent": values["parent"]})
+    return await catalogue.put(session, Agency, {"code": code}, values, expected)
+
+
+async def children(session: AsyncSession, parent: str, first: date, last: date) -> Sequence[Agency]:
+    """The agencies under a parent that existed at some time between two days."""
+    stmt = (
+        select(Agency)
+        .where(
+            col(Agency.parent) == parent,
+            col(Agency.valid_from) <= last,
+            col(Agency.valid_to).is_(None) | (col(Agency.valid_to) >= first),
+        )
+        .order_by(col(Agency.code))
+    )
+    return (await session.scalars(stmt)).all()
+
+
+async def named(session: AsyncSession, codes: Iterable[str]) -> dict[str, Agency]:
+    """Agencies by code."""
+    stmt = select(Agency).where(col(Agency.code).in_(list(codes)))
+    return {agency.code: agency for agency in await session.scalars(stmt)}
+
+
+async def check_counter(session: AsyncSession, agency: str, code: str | None) -> None:
+    """Nothing when no counter is named, or one of the agency's; else UnknownReferenceError."""
+    if code is not None and await session.get(Counter, (agency, code)) is None:
+        raise UnknownReferenceError(Fault("/counter", "counter-not-found", {"code": code}))
+
+
+async def get_counter(session: AsyncSession, agency: str, code: str) -> Counter:
+    """The counter; raises AgencyNotFoundError or CounterNotFoundError."""
+    counter = await session.get(Counter, (agency, code))
+    if counter is None:
+        await get(session, agency)
+        raise CounterNotFoundError(Fault("/path/counter", "counter-not-found", {"code": code}))
+    return counter
+
+
+async def put_counter(
+    session: AsyncSession, agency: str, code: str, name: Mapping[str, str], expected: Expected
+) -> Counter:
+    """Store the counter of an agency and return it."""
+    await get(session, agency)
+    key = {"agency": agency, "code": code}
+    return await catalogue.put(session, Counter, key, {"name": name}, expected)
+
+
+async def succeed(
+    session: AsyncSession, code: str, shares: Mapping[str, Decimal], on: date
+) -> Agency:
+    """End the agency on the day before `on` and record who takes over which share.
+
+    Said again in the same words it changes nothing; otherwise raises AlreadySucceededError.
+    """
+    agency = await get(session, code)
+    await check_known(session, {f"/successors/{n}/agency": code for n, code in enumerate(shares)})
+    rows = [
+        {"agency": code, "successor": successor, "share": share, "takes_effect_on": on}
+        for successor, share in shares.items()
+    ]
+    # The row lock makes a second succession wait and then see the first.
+    await session.execute(
+        update(Agency)
+        .where(col(Agency.code) == code)
+        .values(valid_to=on - timedelta(days=1), revision=col(Agency.revision) + 1)
+    )
+    stmt = select(AgencySuccession).where(col(AgencySuccession.agency) == code)
+    recorded = {
+        (row.successor, row.share, row.takes_effect_on) for row in await session.scalars(stmt)
+    }
+    if recorded and recorded != {(r["successor"], r["share"], on) for r in rows}:
+        raise AlreadySucceededError
+    await session.execute(insert(AgencySuccession).values(rows).on_conflict_do_nothing())
+    await session.refresh(agency)
+    return agency

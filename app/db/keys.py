@@ -1,0 +1,68 @@
+"""API keys: kept as hashes, found by what is presented."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.db import agencies as agency_rows
+from app.db.tables import ApiKey
+from app.domain.access import Caller
+from app.domain.errors import CredentialUnknownError
+
+
+def hashed(key: str) -> bytes:
+    """What is stored of a key. Keys are 256 random bits, so one round of SHA-256 is enough."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+async def create(
+    session: AsyncSession, key: str, granted: Caller, now: datetime, expires_at: datetime | None
+) -> None:
+    """Store the key with what it grants; a key that is there already gets these grants."""
+    if granted.agencies is not None:
+        await agency_rows.check_known(session, {code: code for code in granted.agencies})
+    values = {
+        "name": granted.key,
+        "scopes": sorted(granted.scopes),
+        "agencies": None if granted.agencies is None else sorted(granted.agencies),
+        "created_at": now,
+        "expires_at": expires_at,
+        "revoked_at": None,
+    }
+    stmt = insert(ApiKey).values(hash=hashed(key), **values)
+    await session.execute(stmt.on_conflict_do_update(index_elements=["hash"], set_=values))
+
+
+async def authenticate(session: AsyncSession, key: str, now: datetime) -> Caller:
+    """Whose key it is; raises CredentialUnknownError when unknown, expired or revoked."""
+    stmt = select(ApiKey).where(
+        col(ApiKey.hash) == hashed(key),
+        col(ApiKey.revoked_at).is_(None) | (col(ApiKey.revoked_at) > now),
+        col(ApiKey.expires_at).is_(None) | (col(ApiKey.expires_at) > now),
+    )
+    found = await session.scalar(stmt)
+    if found is None:
+        raise CredentialUnknownError
+    limited = None if found.agencies is None else frozenset(found.agencies)
+    return Caller(found.name, frozenset(found.scopes), limited)
+
+
+async def list_all(session: AsyncSession) -> Sequence[ApiKey]:
+    """All keys ever made, oldest first."""
+    return (await session.scalars(select(ApiKey).order_by(col(ApiKey.id)))).all()
+
+
+async def revoke(session: AsyncSession, number: int, now: datetime) -> bool:
+    """End a key now; False when there is no such key, or it was ended before."""
+    stmt = (
+        update(ApiKey)
+        .where(col(ApiKey.id) == number, col(ApiKey.revoked_at).is_(None))
+        .values(revoked_at=now)
+        .returning(col(ApiKey.id))
+    )
+    return await session.scalar(stmt) is not None

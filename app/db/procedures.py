@@ -1,0 +1,34 @@
+"""Procedures: the services that are applied for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import catalogue
+from app.db.catalogue import Expected
+from app.db.tables import Procedure
+from app.domain.errors import Fault, ProcedureNotFoundError, UnknownReferenceError
+
+
+async def get(session: AsyncSession, code: str) -> Procedure:
+    """The procedure; raises ProcedureNotFoundError."""
+    procedure = await session.get(Procedure, code)
+    if procedure is None:
+        raise ProcedureNotFoundError(
+            Fault("/path/procedure", "procedure-not-found", {"code": code})
+        )
+    return procedure
+
+
+async def check_known(session: AsyncSession, code: str) -> None:
+    """Nothing when there is a procedure of this code; else raises UnknownReferenceError."""
+    if await session.get(Procedure, code) is None:
+        raise UnknownReferenceError(Fault("/procedure", "procedure-not-found", {"code": code}))
+
+
+async def put(
+    session: AsyncSession, code: str, values: Mapping[str, Any], expected: Expected
+) -> Procedure:
+    """Store the procedure and return it."""
+    return await catalogue.put(session, Procedure, {"code": code}, values, expected)

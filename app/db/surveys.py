@@ -1,0 +1,181 @@
+"""Surveys: which questionnaire they use, which agencies they cover, how many forms went out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.db import agencies, catalogue, peer_groups
+from app.db.catalogue import Expected
+from app.db.tables import Distribution, Questionnaire, Survey, SurveyAgency
+from app.domain import questionnaire as forms
+from app.domain.errors import (
+    AgencyNotSurveyedError,
+    DistributionNotFoundError,
+    Fault,
+    Refusals,
+    SurveyNotFoundError,
+    SurveyQuestionnaireFixedError,
+    UnknownReferenceError,
+)
+from app.domain.period import Period
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyForm:
+    """A survey with the questionnaire that its answers are read by."""
+
+    survey: Survey
+    questionnaire: forms.Questionnaire
+
+    @property
+    def id(self) -> int:
+        """The number under which answers are stored."""
+        return self.survey.id or 0
+
+
+async def get(session: AsyncSession, code: str, pointer: str = "/path/survey") -> Survey:
+    """The survey; raises SurveyNotFoundError."""
+    survey = await session.scalar(select(Survey).where(col(Survey.code) == code))
+    if survey is None:
+        raise SurveyNotFoundError(Fault(pointer, "survey-not-found", {"code": code}))
+    return survey
+
+
+async def with_forms(session: AsyncSession, codes: Sequence[str], pointer: str) -> list[SurveyForm]:
+    """The surveys in the order asked for; raises SurveyNotFoundError naming each unknown one."""
+    stmt = (
+        select(Survey, col(Questionnaire.document))
+        .join(
+            Questionnaire,
+            (col(Questionnaire.code) == Survey.questionnaire)
+            & (col(Questionnaire.version) == Survey.version),
+        )
+        .where(col(Survey.code).in_(codes))
+    )
+    found = {
+        survey.code: SurveyForm(survey, forms.read(survey.questionnaire, survey.version, document))
+        for survey, document in await session.execute(stmt)
+    }
+    if faults := [
+        Fault(pointer, "survey-not-found", {"code": code}) for code in codes if code not in found
+    ]:
+        raise SurveyNotFoundError(*faults)
+    return [found[code] for code in dict.fromkeys(codes)]
+
+
+async def named_agencies(session: AsyncSession, code: str) -> Sequence[str]:
+    """The codes of the agencies that the survey names."""
+    stmt = (
+        select(col(SurveyAgency.agency))
+        .where(col(SurveyAgency.survey) == code)
+        .order_by(col(SurveyAgency.agency))
+    )
+    return (await session.scalars(stmt)).all()
+
+
+async def put(
+    session: AsyncSession,
+    code: str,
+    values: Mapping[str, Any],
+    named: Sequence[str],
+    expected: Expected,
+) -> Survey:
+    """Store the survey with exactly these agencies and return it."""
+    await _check_references(session, values, named)
+    held = await session.scalar(select(Survey).where(col(Survey.code) == code).with_for_update())
+    form = (values["questionnaire"], values["version"])
+    if held is not None and (held.questionnaire, held.version) != form:
+        raise SurveyQuestionnaireFixedError(Fault("/questionnaire", "survey-questionnaire-fixed"))
+    survey = await catalogue.put(session, Survey, {"code": code}, values, expected)
+    await session.execute(delete(SurveyAgency).where(col(SurveyAgency.survey) == code))
+    if named:
+        rows = [{"survey": code, "agency": agency} for agency in dict.fromkeys(named)]
+        await session.execute(insert(SurveyAgency), rows)
+    return survey
+
+
+async def _check_references(
+    session: AsyncSession, values: Mapping[str, Any], named: Sequence[str]
+) -> None:
+    refusals = Refusals()
+    form = (values["questionnaire"], values["version"])
+    with refusals:
+        if await session.get(Questionnaire, form) is None:
+            params = {"code": f"{form[0]}@{form[1]}"}
+            raise UnknownReferenceError(Fault("/questionnaire", "questionnaire-not-found", params))
+    with refusals:
+        await peer_groups.check_known(session, values["peer_group"])
+    with refusals:
+        await agencies.check_known(
+            session, {f"/agencies/{place}": agency for place, agency in enumerate(named)}
+        )
+    refusals.raise_all()
+
+
+async def check_covered(session: AsyncSession, survey: str, agency: str, period: Period) -> None:
+    """Nothing when the survey covers the agency then; else raises AgencyNotSurveyedError."""
+    if not await covered(session, [survey], [agency], period):
+        raise AgencyNotSurveyedError(Fault("/agency", "agency-not-surveyed"))
+
+
+async def covered(
+    session: AsyncSession, surveys: Sequence[str], agencies: Sequence[str], period: Period
+) -> set[tuple[str, str]]:
+    """The pairs (survey, agency) where the survey covers the agency at some time in the period."""
+    rows = await session.execute(
+        text("""
+        SELECT survey.code, named.agency
+          FROM survey
+          JOIN survey_agency AS named ON named.survey = survey.code
+         WHERE survey.code = ANY(:surveys) AND named.agency = ANY(:agencies)
+        UNION
+        SELECT survey.code, member.agency
+          FROM survey
+          JOIN peer_group_member AS member ON member.peer_group = survey.peer_group
+         WHERE survey.code = ANY(:surveys) AND member.agency = ANY(:agencies)
+           AND member.valid_from <= :last
+           AND coalesce(member.valid_to, 'infinity') >= :first
+        """),
+        {
+            "surveys": list(surveys),
+            "agencies": list(agencies),
+            "first": period.first,
+            "last": period.last,
+        },
+    )
+    return {(survey, agency) for survey, agency in rows}
+
+
+async def get_distribution(
+    session: AsyncSession, survey: str, agency: str, channel: str
+) -> Distribution:
+    """The forms that went out on a channel; raises DistributionNotFoundError."""
+    found = await session.get(Distribution, (agency, survey, channel))
+    if found is None:
+        raise DistributionNotFoundError(
+            Fault("/path/channel", "distribution-not-found", {"code": channel})
+        )
+    return found
+
+
+async def put_distribution(
+    session: AsyncSession, key: Mapping[str, str], values: Mapping[str, int], expected: Expected
+) -> Distribution:
+    """Store how many forms of a survey an agency issued on a channel, and return it."""
+    await get(session, key["survey"])
+    await agencies.get(session, key["agency"])
+    return await catalogue.put(session, Distribution, key, values, expected)
+
+
+async def distributed(
+    session: AsyncSession, surveys: Sequence[str], agencies: Sequence[str]
+) -> Sequence[Distribution]:
+    """The distributions of the agencies in the surveys."""
+    stmt = select(Distribution).where(
+        col(Distribution.agency).in_(agencies), col(Distribution.survey).in_(surveys)
+    )
+    return (await session.scalars(stmt)).all()

@@ -1,0 +1,44 @@
+"""The tables: `catalogue` holds the small ones, `large` those that grow with every dossier."""
+
+from sqlmodel import SQLModel
+
+from app.db.tables.catalogue import (
+    Agency,
+    AgencySuccession,
+    ApiKey,
+    Counter,
+    Distribution,
+    Installation,
+    PeerGroup,
+    PeerGroupMember,
+    Procedure,
+    PublishedIndex,
+    Questionnaire,
+    Survey,
+    SurveyAgency,
+    Target,
+)
+from app.db.tables.large import Dossier, DossierEvent, Rating, Tally, TallySheet
+
+__all__ = [
+    "Agency",
+    "AgencySuccession",
+    "ApiKey",
+    "Counter",
+    "Distribution",
+    "Dossier",
+    "DossierEvent",
+    "Installation",
+    "PeerGroup",
+    "PeerGroupMember",
+    "Procedure",
+    "PublishedIndex",
+    "Questionnaire",
+    "Rating",
+    "SQLModel",
+    "Survey",
+    "SurveyAgency",
+    "Tally",
+    "TallySheet",
+    "Target",
+]
