@@ -1,0 +1,215 @@
+"""The one place where refusals become HTTP: RFC 9457 problem documents in two languages."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from app.api import texts
+from app.api.faults import fault_of
+from app.domain import errors
+from app.domain.errors import DomainError, Fault
+
+STATUS: Mapping[type[DomainError], int] = {
+    errors.NotFoundError: 404,
+    errors.AgencyNotFoundError: 404,
+    errors.CounterNotFoundError: 404,
+    errors.PeerGroupNotFoundError: 404,
+    errors.ProcedureNotFoundError: 404,
+    errors.QuestionnaireNotFoundError: 404,
+    errors.SurveyNotFoundError: 404,
+    errors.DossierNotFoundError: 404,
+    errors.MethodNotFoundError: 404,
+    errors.PublishedIndexNotFoundError: 404,
+    errors.DistributionNotFoundError: 404,
+    errors.TargetNotFoundError: 404,
+    errors.UnknownReferenceError: 422,
+    errors.InvalidError: 422,
+    errors.AnswersInvalidError: 422,
+    errors.SheetDoesNotAddUpError: 422,
+    errors.MethodNotApplicableError: 422,
+    errors.IdempotencyKeyReusedError: 422,
+    errors.PreconditionFailedError: 412,
+    errors.QuestionnaireInUseError: 409,
+    errors.SurveyQuestionnaireFixedError: 409,
+    errors.AlreadySucceededError: 409,
+    errors.DossierMoveRefusedError: 409,
+    errors.ResultNotReturnedError: 409,
+    errors.AlreadyRatedError: 409,
+    errors.SurveyClosedError: 409,
+    errors.RatingWindowClosedError: 409,
+    errors.AgencyNotSurveyedError: 409,
+    errors.CredentialMissingError: 401,
+    errors.CredentialUnknownError: 401,
+    errors.ScopeMissingError: 403,
+    errors.AgencyNotAllowedError: 403,
+}
+
+# Refusals that are HTTP's own and not the field's.
+PROTOCOL: Mapping[int, str] = {
+    400: "malformed-request",
+    404: "route-not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+    500: "internal-error",
+    503: "database-unavailable",
+}
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "1"
+
+# SQLSTATE classes of trouble that passes: connections, rollbacks to retry, resources, operators.
+PASSING = ("08", "40", "53", "57", "55")
+
+
+class FaultOut(BaseModel):
+    """One thing wrong at one place of the request."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457: what was refused and why, with every fault found."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/problems/dossier-not-found",
+                    "title": "Không tìm thấy hồ sơ",
+                    "status": 404,
+                    "detail": "Cơ quan không có hồ sơ mang mã này.",
+                    "instance": "/v1/ratings",
+                    "code": "dossier-not-found",
+                    "errors": [],
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: list[FaultOut]
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    faults: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """The problem document for a refusal, in the reader's language."""
+    language = texts.language(request)
+    named = [
+        FaultOut(
+            pointer=fault.pointer,
+            code=fault.code,
+            detail=texts.say(language, f"{fault.code}:detail", **fault.params),
+        )
+        for fault in faults
+    ]
+    document = Problem(
+        type=f"/problems/{code}",
+        title=texts.say(language, code),
+        status=status,
+        detail=named[0].detail if len(named) == 1 else texts.say(language, f"{code}:help"),
+        instance=request.url.path,
+        code=code,
+        errors=named,
+    )
+    return JSONResponse(
+        document.model_dump(),
+        status,
+        {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})},
+        MEDIA_TYPE,
+    )
+
+
+def problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+    """A guarded route's problem responses for OpenAPI, from the same table as the answers."""
+    codes: dict[int, list[str]] = {status: [PROTOCOL[status]] for status in (400, 413, 503)}
+    codes |= {401: ["credential-missing", "credential-unknown"]}
+    codes |= {403: ["scope-missing", "agency-not-allowed"], 422: ["invalid-request"]}
+    for refusal in refusals:
+        codes.setdefault(STATUS[refusal], []).append(refusal.code)
+    return {status: described(status, names) for status, names in sorted(codes.items())}
+
+
+def described(status: int, codes: Sequence[str]) -> dict[str, Any]:
+    """One problem response for OpenAPI, with an example of each code."""
+    examples = {
+        code: {
+            "value": {
+                "type": f"/problems/{code}",
+                "title": texts.say("vi", code),
+                "status": status,
+                "detail": texts.say("vi", f"{code}:help"),
+                "instance": "/v1",
+                "code": code,
+                "errors": [],
+            }
+        }
+        for code in dict.fromkeys(codes)
+    }
+    reference = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {', '.join(examples)}",
+        "content": {MEDIA_TYPE: {"schema": reference, "examples": examples}},
+    }
+
+
+def unavailable(error: BaseException) -> bool:
+    """Whether the trouble is the database's and passes: the request may be sent again."""
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        return (
+            error.connection_invalidated
+            or isinstance(error, InterfaceError)
+            or (state.startswith(PASSING))
+        )
+    return isinstance(error, ConnectionError | TimeoutError | PoolTimeoutError)
+
+
+async def _domain(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DomainError)  # noqa: S101 -- registered for this type only
+    headers = (
+        {"WWW-Authenticate": "Bearer"} if STATUS[type(error)] == HTTPStatus.UNAUTHORIZED else {}
+    )
+    return problem(request, STATUS[type(error)], error.code, error.faults, headers)
+
+
+async def _validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 -- registered for this type only
+    found = error.errors()
+    if any(one["type"] == "json_invalid" for one in found):
+        return problem(request, 400, PROTOCOL[400])
+    return problem(request, 422, "invalid-request", [fault_of(one) for one in found])
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 -- registered for this type only
+    code = PROTOCOL.get(error.status_code, PROTOCOL[400])
+    return problem(request, error.status_code, code, headers=error.headers)
+
+
+def register(app: FastAPI) -> None:
+    """Answer every refusal of the app with a problem document."""
+    app.add_exception_handler(DomainError, _domain)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)

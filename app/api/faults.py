@@ -1,0 +1,72 @@
+"""What pydantic found wrong, in our own codes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.errors import Fault
+
+_CODES: Mapping[str, str] = {
+    "missing": "missing",
+    "extra_forbidden": "unknown-field",
+    "string_too_long": "too-long",
+    "string_too_short": "too-short",
+    "too_long": "too-long",
+    "too_short": "too-short",
+    "string_pattern_mismatch": "bad-format",
+    "enum": "not-allowed",
+    "literal_error": "not-allowed",
+    "greater_than": "out-of-range",
+    "greater_than_equal": "out-of-range",
+    "less_than": "out-of-range",
+    "less_than_equal": "out-of-range",
+    "multiple_of": "out-of-range",
+    "decimal_max_places": "too-many-decimals",
+    "decimal_max_digits": "too-many-decimals",
+    "decimal_whole_digits": "too-many-decimals",
+    "decimal_parsing": "wrong-type",
+    "finite_number": "wrong-type",
+}
+
+# Errors that our own types raise carry our own codes already (see schemas).
+OWN = frozenset(
+    {
+        "wrong-type",
+        "bad-day",
+        "bad-instant",
+        "bad-period",
+        "bad-text",
+        "bad-dossier-code",
+        "blank",
+        "not-one-month",
+        "ends-before-it-begins",
+        "not-whole-months",
+        "more-returned-than-issued",
+        "shares-do-not-add-up",
+        "duplicate-code",
+        "one-of-agencies-or-peer-group",
+        "one-of-survey-or-source",
+        "one-of-period-or-first-and-last",
+    }
+)
+
+_LIMITS = ("max_length", "min_length", "ge", "le", "gt", "lt", "expected", "pattern")
+
+
+def fault_of(error: Mapping[str, Any]) -> Fault:
+    """The fault that a pydantic error stands for. What was sent is never repeated."""
+    kind = str(error["type"])
+    if kind in OWN:
+        return Fault(pointer(error["loc"]), kind, error.get("ctx") or {})
+    code = _CODES.get(kind, "wrong-type")
+    context = error.get("ctx") or {}
+    limit = next((str(context[name]) for name in _LIMITS if name in context), "")
+    return Fault(pointer(error["loc"]), code, {"limit": limit, "allowed": limit})
+
+
+def pointer(location: tuple[str | int, ...]) -> str:
+    """The JSON pointer of a place in the body, or /query/…, /path/…, /header/… elsewhere."""
+    where, *steps = location
+    path = steps if where == "body" else [where, *steps]
+    # A union's branch and a mapping's key are steps of the check, not of what was sent.
+    named = [str(step) for step in path if step != "[key]"]
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in named)

@@ -1,0 +1,102 @@
+"""The methods: what each formula is, in words."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import ConfigDict
+
+from app.api import texts
+from app.api.deps import CatalogueReader, Language
+from app.api.errors import problems
+from app.api.schemas import Out, example
+from app.domain import published
+from app.domain.errors import Fault, MethodNotFoundError
+from app.domain.measure import Base, Level
+from app.domain.methods import METHODS
+
+router = APIRouter(prefix="/v1/methods", tags=["figures"])
+
+TOP2 = {
+    "id": "top2-share@1",
+    "name": "Tỷ lệ hài lòng và rất hài lòng",
+    "formula": "Số câu trả lời ở hai mức tốt nhất chia cho số câu trả lời được tính, nhân 100.",
+    "example": "30 câu trả lời, 18 rất hài lòng và 12 hài lòng: (18 + 12) / 30 x 100 = 100 %.",
+    "rounding": "Tính chính xác, chỉ làm tròn khi hiển thị, hai chữ số thập phân.",
+    "limits": "Không phải là chỉ số SIPAS.",
+    "levels": ["criterion", "option", "overall", "question"],
+    "bases": ["answers", "forms"],
+}
+
+
+class MethodOut(Out):
+    """A method in words. A changed formula is a new version, never a changed one."""
+
+    model_config = ConfigDict(json_schema_extra=example(TOP2))
+
+    id: str
+    name: str
+    formula: str
+    example: str
+    rounding: str
+    limits: str
+    levels: list[Level]
+    bases: list[Base]
+
+
+class MethodList(Out):
+    """All methods."""
+
+    model_config = ConfigDict(json_schema_extra=example({"items": [TOP2], "next_cursor": None}))
+
+    items: list[MethodOut]
+    next_cursor: None = None
+
+
+class MethodRef(Out):
+    """The method that made a number."""
+
+    id: str
+    name: str
+
+
+def ids() -> list[str]:
+    """Every method's id."""
+    return [*METHODS, published.AS_PUBLISHED]
+
+
+def method_ref(method_id: str, language: Language) -> MethodRef:
+    """The method's id and name."""
+    return MethodRef(id=method_id, name=texts.say(language, f"method:{method_id}:name"))
+
+
+@router.get("", operation_id="list_methods", responses=problems())
+async def list_methods(language: Language, _caller: CatalogueReader) -> MethodList:
+    """All methods, with their formulas in words."""
+    return MethodList(items=[_out(method_id, language) for method_id in ids()])
+
+
+@router.get("/{method}", operation_id="get_method", responses=problems(MethodNotFoundError))
+async def get_method(
+    language: Language,
+    _caller: CatalogueReader,
+    method: Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9-]+@[0-9]+$")],
+) -> MethodOut:
+    """A method: its formula in words, a worked example, its rounding and its limits."""
+    if method not in ids():
+        raise MethodNotFoundError(Fault("/path/method", "method-not-found", {"code": method}))
+    return _out(method, language)
+
+
+def _out(method_id: str, language: Language) -> MethodOut:
+    known = METHODS.get(method_id)
+    say = {
+        part: texts.say(language, f"method:{method_id}:{part}")
+        for part in ("name", "formula", "example", "limits")
+    }
+    return MethodOut(
+        id=method_id,
+        rounding=texts.say(language, "method:rounding"),
+        levels=sorted(known.levels if known else {Level.OVERALL, Level.CRITERION}),
+        bases=sorted(known.bases if known else {Base.ANSWERS}),
+        **say,
+    )

@@ -1,0 +1,125 @@
+"""Peer groups: who is ranked against whom, and since when."""
+
+from datetime import date
+from itertools import pairwise
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import ConfigDict, Field, model_validator
+
+from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.errors import problems
+from app.api.schemas import Code, Day, In, Localised, Out, example, refuse, texts_of
+from app.db import peer_groups
+from app.db.tables import PeerGroup
+from app.domain.errors import (
+    PeerGroupNotFoundError,
+    PreconditionFailedError,
+    UnknownReferenceError,
+)
+
+router = APIRouter(prefix="/v1/peer-groups", tags=["catalogue"])
+
+MEMBERS = 20_000
+
+DEPARTMENTS = {
+    "name": {"vi": "Khối sở, ban, ngành", "en": "Departments"},
+    "members": [{"agency": "H32.15", "valid_from": "2010-01-01", "valid_to": None}],
+}
+
+
+class MemberIn(In):
+    """An agency's time in a peer group."""
+
+    agency: Code
+    valid_from: Day
+    valid_to: Day | None = None
+
+    @model_validator(mode="after")
+    def _days(self) -> "MemberIn":
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise refuse("ends-before-it-begins")
+        return self
+
+
+class MemberOut(Out):
+    """An agency's time in a peer group."""
+
+    agency: str
+    valid_from: date
+    valid_to: date | None
+
+
+class PeerGroupIn(In):
+    """A peer group with all its members."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(DEPARTMENTS))
+
+    name: Localised
+    members: Annotated[list[MemberIn], Field(max_length=MEMBERS)]
+
+    @model_validator(mode="after")
+    def _once(self) -> "PeerGroupIn":
+        """An agency may come back to a group, but not be in it twice at a time."""
+        spans = sorted((m.agency, m.valid_from, m.valid_to or date.max) for m in self.members)
+        for before, after in pairwise(spans):
+            if before[0] == after[0] and after[1] <= before[2]:
+                raise refuse("duplicate-code", value=before[0])
+        return self
+
+
+class PeerGroupOut(Out):
+    """A peer group with all its members, past ones included."""
+
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra=example({"code": "so-ban-nganh", **DEPARTMENTS})
+    )
+
+    code: str
+    name: Localised
+    members: list[MemberOut]
+
+
+@router.put(
+    "/{peer_group}",
+    operation_id="put_peer_group",
+    responses={
+        201: {"model": PeerGroupOut, "description": "Created"},
+        **problems(PreconditionFailedError, UnknownReferenceError),
+    },
+)
+async def put_peer_group(
+    peer_group: Code,
+    body: PeerGroupIn,
+    response: Response,
+    session: Session,
+    caller: CatalogueWriter,
+    state: ExpectedState,
+) -> PeerGroupOut:
+    """Create or change a peer group; its members are replaced as a whole."""
+    caller.check_unlimited()
+    members = [member.model_dump() for member in body.members]
+    row = await peer_groups.put(session, peer_group, texts_of(body.name), members, state)
+    stored(response, row.revision)
+    return await _out(session, row)
+
+
+@router.get(
+    "/{peer_group}", operation_id="get_peer_group", responses=problems(PeerGroupNotFoundError)
+)
+async def get_peer_group(
+    peer_group: Code, response: Response, session: Session, _caller: CatalogueReader
+) -> PeerGroupOut:
+    """A peer group with its members."""
+    row = await peer_groups.get(session, peer_group)
+    tag(response, row.revision)
+    return await _out(session, row)
+
+
+async def _out(session: Session, row: PeerGroup) -> PeerGroupOut:
+    members = await peer_groups.members(session, row.code)
+    return PeerGroupOut(
+        code=row.code,
+        name=Localised.model_validate(row.name),
+        members=[MemberOut.model_validate(member) for member in members],
+    )

@@ -1,0 +1,176 @@
+"""Indices published elsewhere, such as SIPAS: stored as printed, with their source."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import ConfigDict, Field, StrictInt, StringConstraints
+
+from app.api.deps import (
+    CatalogueReader,
+    CatalogueWriter,
+    ExpectedState,
+    Language,
+    Session,
+    stored,
+    tag,
+)
+from app.api.errors import problems
+from app.api.findings import FindingOut, findings_out
+from app.api.schemas import Code, In, Localised, Out, PeriodOut, PeriodText, example, texts_of
+from app.db import published_indices
+from app.db.tables import PublishedIndex
+from app.domain import period as months
+from app.domain import published
+from app.domain.errors import (
+    AgencyNotFoundError,
+    InvalidError,
+    PreconditionFailedError,
+    PublishedIndexNotFoundError,
+    UnknownReferenceError,
+)
+from app.domain.published import PublishedFigure
+
+router = APIRouter(prefix="/v1/published-indices", tags=["figures"])
+
+FIGURES = 200
+MOST_PEERS = 20_000
+
+PRINTED = {
+    "title": {"vi": "Báo cáo chỉ số hài lòng năm 2022"},
+    "peer_group": "so-ban-nganh",
+    "figures": [
+        {
+            "criterion": "overall",
+            "name": {"vi": "Chỉ số hài lòng chung"},
+            "value": "81.75",
+            "rank": 13,
+            "peer_count": 18,
+        }
+    ],
+}
+
+Printed = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)$")
+]
+Place = Annotated[StrictInt, Field(ge=1, le=MOST_PEERS)]
+
+
+class PublishedFigureIn(In):
+    """One printed value; as text, so that its decimals are kept."""
+
+    criterion: Code
+    name: Localised
+    value: Printed
+    rank: Place | None = None
+    peer_count: Place | None = None
+
+
+class PublishedIndexIn(In):
+    """What a source published of an agency for a period."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(PRINTED))
+
+    title: Localised
+    peer_group: Code | None = None
+    figures: Annotated[list[PublishedFigureIn], Field(min_length=1, max_length=FIGURES)]
+
+
+class PublishedIndexOut(Out):
+    """What a source published, and what we find when we check it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "source": "sipas",
+                "period": {"first": "2022-01-01", "last": "2022-12-31"},
+                "agency": "H32.15",
+                **PRINTED,
+                "findings": [],
+            }
+        )
+    )
+
+    source: str
+    period: PeriodOut
+    agency: str
+    title: Localised
+    peer_group: str | None
+    figures: list[PublishedFigureIn]
+    findings: list[FindingOut]
+
+
+@router.put(
+    "/{source}/{period}/{agency}",
+    operation_id="put_published_index",
+    responses={
+        201: {"model": PublishedIndexOut, "description": "Created"},
+        **problems(
+            AgencyNotFoundError, PreconditionFailedError, UnknownReferenceError, InvalidError
+        ),
+    },
+)
+async def put_published_index(
+    source: Code,
+    period: PeriodText,
+    agency: Code,
+    body: PublishedIndexIn,
+    response: Response,
+    session: Session,
+    caller: CatalogueWriter,
+    state: ExpectedState,
+    language: Language,
+) -> PublishedIndexOut:
+    """Store what a source published of an agency, as printed; the answer says what we find."""
+    caller.check_agency(agency, "/path/agency")
+    if faults := published.check([_value(figure) for figure in body.figures]):
+        raise InvalidError(*faults)
+    printed = months.parse(period)
+    key = {"agency": agency, "source": source, "first": printed.first, "last": printed.last}
+    values = {
+        "title": texts_of(body.title),
+        "peer_group": body.peer_group,
+        "figures": [{**f.model_dump(), "name": texts_of(f.name)} for f in body.figures],
+    }
+    row = await published_indices.put(session, key, values, state)
+    stored(response, row.revision)
+    return _out(row, language)
+
+
+@router.get(
+    "/{source}/{period}/{agency}",
+    operation_id="get_published_index",
+    responses=problems(PublishedIndexNotFoundError),
+)
+async def get_published_index(
+    source: Code,
+    period: PeriodText,
+    agency: Code,
+    response: Response,
+    session: Session,
+    _caller: CatalogueReader,
+    language: Language,
+) -> PublishedIndexOut:
+    """What a source published of an agency, and what we find when we check it."""
+    row = await published_indices.get(session, source, months.parse(period), agency)
+    tag(response, row.revision)
+    return _out(row, language)
+
+
+def _value(figure: PublishedFigureIn) -> PublishedFigure:
+    name = texts_of(figure.name)
+    value = Decimal(figure.value)
+    return PublishedFigure(figure.criterion, name, value, figure.rank, figure.peer_count)
+
+
+def _out(row: PublishedIndex, language: Language) -> PublishedIndexOut:
+    found = published.findings(published_indices.figures(row))
+    return PublishedIndexOut(
+        source=row.source,
+        period=PeriodOut(first=row.first, last=row.last),
+        agency=row.agency,
+        title=Localised.model_validate(row.title),
+        peer_group=row.peer_group,
+        figures=[PublishedFigureIn.model_validate(figure) for figure in row.figures],
+        findings=findings_out(found, language),
+    )

@@ -1,0 +1,171 @@
+"""Questionnaires: criteria > questions > options, one immutable document per version."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+
+from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.errors import problems
+from app.api.schemas import Code, In, Localised, Out, example
+from app.db import questionnaires
+from app.db.tables import Questionnaire
+from app.domain.errors import (
+    InvalidError,
+    PreconditionFailedError,
+    QuestionnaireInUseError,
+    QuestionnaireNotFoundError,
+)
+
+router = APIRouter(prefix="/v1/questionnaires", tags=["catalogue"])
+
+CRITERIA, QUESTIONS, OPTIONS = 50, 100, 20
+LAST_VERSION = 32_767
+BEST_SCORE, HEAVIEST = 100, 1000
+
+COUNTER_FORM = {
+    "title": {"vi": "Phiếu đánh giá tại quầy", "en": "Counter form"},
+    "overall_question": "q1",
+    "criteria": [
+        {
+            "code": "overall",
+            "name": {"vi": "Đánh giá chung"},
+            "weight": 1,
+            "questions": [
+                {
+                    "code": "q1",
+                    "text": {"vi": "Ông/bà có hài lòng với việc giải quyết hồ sơ không?"},
+                    "options": [
+                        {
+                            "code": "3",
+                            "label": {"vi": "Hài lòng"},
+                            "score": 3,
+                            "satisfied": True,
+                            "counted": True,
+                        },
+                        {
+                            "code": "2",
+                            "label": {"vi": "Bình thường"},
+                            "score": 2,
+                            "satisfied": False,
+                            "counted": True,
+                        },
+                        {
+                            "code": "1",
+                            "label": {"vi": "Không hài lòng"},
+                            "score": 1,
+                            "satisfied": False,
+                            "counted": True,
+                        },
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+class OptionIn(In):
+    """An answer that can be ticked.
+
+    `counted: false` keeps it out of every denominator ("không áp dụng"). On a 5-level scale that
+    marks no option as satisfied, the two best are.
+    """
+
+    code: Code
+    label: Localised
+    score: Annotated[StrictInt, Field(ge=0, le=BEST_SCORE)] | None = None
+    satisfied: StrictBool | None = None
+    counted: StrictBool = True
+
+
+class QuestionIn(In):
+    """A question with its options in the order of the form."""
+
+    code: Code
+    text: Localised
+    options: Annotated[list[OptionIn], Field(min_length=2, max_length=OPTIONS)]
+
+
+class CriterionIn(In):
+    """A group of questions for which one index is published."""
+
+    code: Code
+    name: Localised
+    weight: Annotated[StrictInt | StrictFloat, Field(ge=0, le=HEAVIEST)] = 1
+    questions: Annotated[list[QuestionIn], Field(min_length=1, max_length=QUESTIONS)]
+
+
+class QuestionnaireIn(In):
+    """A version of a form."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(COUNTER_FORM))
+
+    title: Localised
+    overall_question: Code | None = None
+    criteria: Annotated[list[CriterionIn], Field(min_length=1, max_length=CRITERIA)]
+
+
+class QuestionnaireOut(Out):
+    """A version of a form as it was registered."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example({"code": "counter-3-level", "version": 1, **COUNTER_FORM})
+    )
+
+    code: str
+    version: int
+    title: Localised
+    overall_question: str | None
+    criteria: list[CriterionIn]
+
+
+Version = Annotated[int, Path(ge=1, le=LAST_VERSION)]
+
+
+@router.put(
+    "/{questionnaire}/versions/{version}",
+    operation_id="put_questionnaire",
+    responses={
+        201: {"model": QuestionnaireOut, "description": "Created"},
+        **problems(PreconditionFailedError, QuestionnaireInUseError, InvalidError),
+    },
+)
+async def put_questionnaire(
+    questionnaire: Code,
+    version: Version,
+    body: QuestionnaireIn,
+    response: Response,
+    session: Session,
+    caller: CatalogueWriter,
+    state: ExpectedState,
+) -> QuestionnaireOut:
+    """Register a version of a questionnaire; once a survey uses it, it never changes."""
+    caller.check_unlimited()
+    document = body.model_dump(exclude_none=True)
+    row = await questionnaires.put(session, questionnaire, version, document, state)
+    stored(response, row.revision)
+    return _out(row)
+
+
+@router.get(
+    "/{questionnaire}/versions/{version}",
+    operation_id="get_questionnaire",
+    responses=problems(QuestionnaireNotFoundError),
+)
+async def get_questionnaire(
+    questionnaire: Code,
+    version: Version,
+    response: Response,
+    session: Session,
+    _caller: CatalogueReader,
+) -> QuestionnaireOut:
+    """A version of a questionnaire."""
+    row = await questionnaires.get(session, questionnaire, version)
+    tag(response, row.revision)
+    return _out(row)
+
+
+def _out(row: Questionnaire) -> QuestionnaireOut:
+    document: dict[str, Any] = {"overall_question": None, **row.document}
+    return QuestionnaireOut.model_validate({"code": row.code, "version": row.version, **document})

@@ -1,0 +1,202 @@
+"""Surveys and how many of their forms went out."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import ConfigDict, Field, StrictInt, model_validator
+
+from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.errors import problems
+from app.api.questionnaires import LAST_VERSION
+from app.api.schemas import Channel, Code, Count, Day, In, Localised, Out, example, refuse, texts_of
+from app.db import surveys
+from app.db.tables import Distribution, Survey
+from app.domain.errors import (
+    AgencyNotFoundError,
+    DistributionNotFoundError,
+    PreconditionFailedError,
+    SurveyNotFoundError,
+    SurveyQuestionnaireFixedError,
+    UnknownReferenceError,
+)
+
+router = APIRouter(prefix="/v1/surveys", tags=["catalogue"])
+
+AGENCIES = 20_000
+LONGEST_WINDOW = 3650
+RATING_WINDOW = 90
+
+STANDING = {
+    "title": {"vi": "Đánh giá việc giải quyết thủ tục hành chính năm 2023"},
+    "questionnaire": "nd118-2025",
+    "version": 1,
+    "opens_on": "2023-01-01",
+    "closes_on": None,
+    "agencies": ["H32.15"],
+    "peer_group": None,
+    "rating_window_days": 90,
+}
+ISSUED = {"issued": 17, "returned": 17, "invalid": 0}
+
+
+class SurveyIn(In):
+    """A survey; it names its agencies, or the peer group whose agencies it covers."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(STANDING))
+
+    title: Localised
+    questionnaire: Code
+    version: Annotated[StrictInt, Field(ge=1, le=LAST_VERSION)]
+    opens_on: Day
+    closes_on: Day | None = None
+    agencies: Annotated[list[Code], Field(min_length=1, max_length=AGENCIES)] | None = None
+    peer_group: Code | None = None
+    rating_window_days: Annotated[StrictInt, Field(ge=1, le=LONGEST_WINDOW)] = RATING_WINDOW
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SurveyIn":
+        if self.closes_on is not None and self.closes_on < self.opens_on:
+            raise refuse("ends-before-it-begins")
+        if (self.agencies is None) == (self.peer_group is None):
+            raise refuse("one-of-agencies-or-peer-group")
+        return self
+
+
+class SurveyOut(Out):
+    """A survey of the catalogue."""
+
+    model_config = ConfigDict(json_schema_extra=example({"code": "tthc-2023", **STANDING}))
+
+    code: str
+    title: Localised
+    questionnaire: str
+    version: int
+    opens_on: date
+    closes_on: date | None
+    agencies: list[str] | None
+    peer_group: str | None
+    rating_window_days: int
+
+
+class DistributionIn(In):
+    """Forms issued, returned, and invalid among the returned."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(ISSUED))
+
+    issued: Count
+    returned: Count
+    invalid: Count
+
+    @model_validator(mode="after")
+    def _sums(self) -> "DistributionIn":
+        if not self.invalid <= self.returned <= self.issued:
+            raise refuse("more-returned-than-issued")
+        return self
+
+
+class DistributionOut(Out):
+    """Forms of a survey that an agency issued on a channel."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra=example(
+            {"survey": "sct-2022-b", "agency": "H32.15", "channel": "e_office", **ISSUED}
+        ),
+    )
+
+    survey: str
+    agency: str
+    channel: str
+    issued: int
+    returned: int
+    invalid: int
+
+
+@router.put(
+    "/{survey}",
+    operation_id="put_survey",
+    responses={
+        201: {"model": SurveyOut, "description": "Created"},
+        **problems(PreconditionFailedError, SurveyQuestionnaireFixedError, UnknownReferenceError),
+    },
+)
+async def put_survey(
+    survey: Code,
+    body: SurveyIn,
+    response: Response,
+    session: Session,
+    caller: CatalogueWriter,
+    state: ExpectedState,
+) -> SurveyOut:
+    """Create or change a survey; its questionnaire is fixed from the start."""
+    caller.check_unlimited()
+    values = {**body.model_dump(exclude={"agencies"}), "title": texts_of(body.title)}
+    row = await surveys.put(session, survey, values, body.agencies or [], state)
+    stored(response, row.revision)
+    return await _out(session, row)
+
+
+@router.get("/{survey}", operation_id="get_survey", responses=problems(SurveyNotFoundError))
+async def get_survey(
+    survey: Code, response: Response, session: Session, _caller: CatalogueReader
+) -> SurveyOut:
+    """A survey."""
+    row = await surveys.get(session, survey)
+    tag(response, row.revision)
+    return await _out(session, row)
+
+
+@router.put(
+    "/{survey}/distributions/{agency}/{channel}",
+    operation_id="put_distribution",
+    responses={
+        201: {"model": DistributionOut, "description": "Created"},
+        **problems(SurveyNotFoundError, AgencyNotFoundError, PreconditionFailedError),
+    },
+)
+async def put_distribution(
+    survey: Code,
+    agency: Code,
+    channel: Channel,
+    body: DistributionIn,
+    response: Response,
+    session: Session,
+    caller: CatalogueWriter,
+    state: ExpectedState,
+) -> DistributionOut:
+    """Say how many forms an agency issued on a channel, and how many came back."""
+    caller.check_agency(agency, "/path/agency")
+    key = {"survey": survey, "agency": agency, "channel": channel}
+    row = await surveys.put_distribution(session, key, body.model_dump(), state)
+    stored(response, row.revision)
+    return _distribution_out(row)
+
+
+@router.get(
+    "/{survey}/distributions/{agency}/{channel}",
+    operation_id="get_distribution",
+    responses=problems(DistributionNotFoundError),
+)
+async def get_distribution(
+    survey: Code,
+    agency: Code,
+    channel: Channel,
+    response: Response,
+    session: Session,
+    _caller: CatalogueReader,
+) -> DistributionOut:
+    """How many forms an agency issued on a channel, and how many came back."""
+    row = await surveys.get_distribution(session, survey, agency, channel)
+    tag(response, row.revision)
+    return _distribution_out(row)
+
+
+async def _out(session: Session, row: Survey) -> SurveyOut:
+    agencies = None if row.peer_group else await surveys.named_agencies(session, row.code)
+    fields = row.model_dump(exclude={"id", "revision"})
+    return SurveyOut.model_validate({**fields, "agencies": agencies})
+
+
+def _distribution_out(row: Distribution) -> DistributionOut:
+    return DistributionOut.model_validate(row)

@@ -1,0 +1,51 @@
+"""What the service says, in Vietnamese and English: gettext catalogues under `locale`."""
+
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from babel.messages.pofile import read_po
+from starlette.requests import Request
+
+Language = Literal["vi", "en"]
+LANGUAGES: tuple[Language, ...] = ("vi", "en")
+
+_LOCALE = Path(__file__).parent.parent / "locale"
+
+
+@cache
+def catalogue(language: Language) -> dict[str, str]:
+    """All texts of a language by their id."""
+    with (_LOCALE / f"{language}.po").open("rb") as file:
+        return {str(entry.id): str(entry.string) for entry in read_po(file) if entry.id}
+
+
+def say(language: Language, text_id: str, **params: object) -> str:
+    """The text with its parameters filled in; decimals are kept and written as readers do."""
+    written = {
+        name: str(value).replace(".", ",")
+        if isinstance(value, Decimal) and language == "vi"
+        else value
+        for name, value in params.items()
+    }
+    return catalogue(language)[text_id].format_map(written)
+
+
+def language(request: Request) -> Language:
+    """The language that the reader prefers of those we have; Vietnamese by default."""
+    wishes = []
+    for place, part in enumerate(request.headers.get("accept-language", "").split(",")):
+        tag, _, quality = part.strip().partition(";q=")
+        wishes.append((-_weight(quality), place, tag.strip().lower().partition("-")[0]))
+    for refused, _, tag in sorted(wishes):
+        if refused < 0 and tag in LANGUAGES:
+            return "en" if tag == "en" else "vi"
+    return "vi"
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 0.0

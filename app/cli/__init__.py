@@ -1,0 +1,86 @@
+"""`hailong`: serving, migrating, keys and the demonstration, from the command line."""
+
+import asyncio
+import json
+import sys
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from app import main as wiring
+from app import worker as jobs
+from app.cli import demo as demonstration
+from app.cli import keys, serving
+from app.db import schema
+from app.db.embedded import EmbeddedError
+from app.db.installation import WrongReferenceKeyError
+from app.db.opening import database
+from app.db.schema import SchemaOutdatedError
+from app.db.session import DatabaseUnusableError
+from app.domain.errors import DomainError
+from app.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.add_typer(keys.app, name="keys", help="API keys.")
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API; the schema must be up to date (hailong migrate)."""
+    serving.serve(Settings())
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after printing.")] = False,  # noqa: FBT002 -- typer reads a flag so
+) -> None:
+    """Load the examples, print the published figures as computed here, then serve."""
+    demonstration.run(Settings(), once=once)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database schema up to date."""
+    settings = Settings()
+
+    async def bring_up() -> None:
+        async with database(settings.address, settings.data_dir) as engine:
+            await schema.migrate(engine)
+
+    asyncio.run(bring_up())
+    Console().print("The schema is up to date.")
+
+
+@app.command()
+def worker() -> None:
+    """Do the work that nobody waits for: compare the tallies with what they count."""
+    asyncio.run(jobs.run(Settings()))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the contract."""
+    contract = wiring.create_app(Settings()).openapi()
+    sys.stdout.write(json.dumps(contract, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    """Run the command line; trouble that the operator can mend is one line on stderr."""
+    try:
+        app()
+    except (
+        EmbeddedError,
+        DatabaseUnusableError,
+        SchemaOutdatedError,
+        WrongReferenceKeyError,
+        serving.PortTakenError,
+        demonstration.NotADemonstrationError,
+    ) as error:
+        sys.exit(f"hailong: {error}")
+    except ValidationError as error:
+        names = ", ".join(f"HAILONG_{str(one['loc'][0]).upper()}" for one in error.errors())
+        sys.exit(f"hailong: {names}: {error.errors()[0]['msg']}")
+    except DomainError as error:
+        sys.exit(f"hailong: {keys.explain(error)}")

@@ -1,0 +1,181 @@
+"""The demonstration: real published figures, computed again through the API that all use."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from httpx import ASGITransport, AsyncClient
+from rich.console import Console
+from rich.progress import track
+
+from app.cli import serving, tables
+from app.cli.keys import new_key
+from app.db import keys, schema, session
+from app.db.opening import database
+from app.domain.access import SCOPES, Caller
+from app.main import create_app
+from app.settings import Settings
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LOADED = ("khanh-hoa-2022", "minh-hoa")
+AGENCIES = {"H32", "H32.15", "H00", "H00.01"}
+
+Json = dict[str, Any]
+
+
+class NotADemonstrationError(Exception):
+    """The database holds an agency that is not of the examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The service, spoken to over HTTP by its own rules."""
+
+    client: AsyncClient
+
+    async def send(self, method: str, path: str, body: Json) -> Json:
+        """The answer to a write; a refusal ends the demonstration."""
+        answer = await self.client.request(method, path, json=body)
+        document: Json = answer.raise_for_status().json()
+        return document
+
+    async def get(self, path: str, **query: str | list[str]) -> Json:
+        """What is at the path."""
+        answer = await self.client.get(path, params=query)
+        document: Json = answer.raise_for_status().json()
+        return document
+
+
+def run(settings: Settings, *, once: bool) -> None:
+    """Load the examples, print their figures, and serve unless `once`."""
+    console = Console()
+    with serving.held(settings):
+        key = asyncio.run(_prepare(settings))
+        asyncio.run(_show(settings, key, console))
+        if once:
+            return
+        at = f"http://{settings.host}:{settings.port}"
+        tables.print_welcome(console, at, key)
+        serving.serve(settings)
+
+
+async def _prepare(settings: Settings) -> str:
+    """Bring the schema up to date and make an admin key known; returns the key."""
+    chosen = settings.admin_key
+    key = chosen.get_secret_value() if chosen else _kept_key(settings.data_dir)
+    admin = Caller("demo", SCOPES, None)
+    async with database(settings.address, settings.data_dir) as engine:
+        await schema.migrate(engine)
+        async with session.sessions(engine).begin() as opened:
+            await keys.create(opened, key, admin, datetime.now(UTC), None)
+    return key
+
+
+def _kept_key(data_dir: Path) -> str:
+    """The key of the last demonstration in this folder, so that no second one comes to life."""
+    path = data_dir / "demo.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(new_key())
+    return path.read_text()
+
+
+async def _show(settings: Settings, key: str, console: Console) -> None:
+    async with _api(settings, key) as api:
+        await _check_demonstration(api)
+        requests = [request for folder in LOADED for request in read_requests(EXAMPLES / folder)]
+        for method, path, body in track(requests, "Loading examples", console=console):
+            await api.send(method, path, body)
+        await _print_published(api, console)
+        await _print_live(api, console)
+
+
+@asynccontextmanager
+async def _api(settings: Settings, key: str) -> AsyncIterator[Api]:
+    app = create_app(settings.model_copy(update={"log_level": "warning"}))
+    headers = {"Authorization": f"Bearer {key}", "Accept-Language": "vi"}
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(
+            transport=ASGITransport(app), base_url="http://demo", headers=headers
+        ) as client,
+    ):
+        yield Api(client)
+
+
+async def _check_demonstration(api: Api) -> None:
+    """Fictional ratings must never stand beside real ones."""
+    page = await api.get("/v1/agencies", limit="500")
+    if others := {agency["code"] for agency in page["items"]} - AGENCIES:
+        raise NotADemonstrationError(
+            f"This database holds {min(others)}, which is no example: "
+            "set HAILONG_DATA_DIR to an empty folder for the demonstration."
+        )
+
+
+def read_requests(folder: Path) -> Iterator[tuple[str, str, Json]]:
+    """The requests of an example, in order: method, path and body."""
+    for file in sorted(folder.glob("*.json")):
+        for request in json.loads(file.read_text("utf-8")):
+            method = "PUT" if "put" in request else "POST"
+            body = request.get("body") or json.loads(
+                (folder / request["body_file"]).read_text("utf-8")
+            )
+            yield method, request[method.lower()], body
+
+
+async def _print_published(api: Api, console: Console) -> None:
+    """The notice of 2022 and the published SIPAS figures, from counts and printed values."""
+    common: dict[str, str | list[str]] = {"agency": "H32.15", "period": "2022"}
+    both = ["sct-2022-a", "sct-2022-b"]
+    for survey in both:
+        tables.print_counts(
+            console, survey, await api.get("/v1/indices", **common, survey=survey, by="question")
+        )
+    overall = await api.get("/v1/indices", **common, survey=both, method="overall-question@1")
+    criteria = await api.get("/v1/indices", **common, survey=both, by="criterion")
+    facilities = [f for f in criteria["figures"] if f["code"] == "facilities"]
+    tables.print_pooled(console, overall, [*overall["figures"], *facilities])
+    printed = await api.get("/v1/indices", **common, source="sipas", by="criterion")
+    total = await api.get("/v1/indices", **common, source="sipas")
+    again = await api.get("/v1/indices", **common, source="sipas", method="mean-of-criteria@1")
+    tables.print_sipas(console, [*printed["figures"], *total["figures"]], again["figures"][0])
+
+
+async def _print_live(api: Api, console: Console) -> None:
+    """A dossier, its return, a rating, and the figure before and after."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    code = f"000.00.01.H00-{now:%y%m%d}-{secrets.randbelow(90000) + 10000}"
+    dossier = f"/v1/agencies/H00.01/dossiers/{code}"
+    receipt = {
+        "procedure": "1.000001",
+        "counter": "Q01",
+        "channel": "desk",
+        "received_at": (now - timedelta(days=3)).isoformat(),
+        "due_at": (now + timedelta(days=2)).isoformat(),
+    }
+    answers = {f"q{number}": "5" for number in range(1, 9)}
+    rating = {"agency": "H00.01", "survey": "tthc", "dossier": code, "channel": "tablet"}
+    before = await _live_figure(api, now)
+    registered = await api.send("PUT", dossier, receipt)
+    event = {"type": "result_returned", "at": now.isoformat()}
+    returned = await api.send("POST", f"{dossier}/events", event)
+    rated = await api.send("POST", "/v1/ratings", {**rating, "answers": answers})
+    after = await _live_figure(api, now)
+    steps: Sequence[Json] = (registered, returned["dossier"], rated)
+    tables.print_live(console, steps, before, after)
+
+
+async def _live_figure(api: Api, now: datetime) -> Json:
+    answer = await api.get(
+        "/v1/indices", agency="H00.01", survey="tthc", first="2026-01-01", last=f"{now.year}-12-31"
+    )
+    figure: Json = answer["figures"][0]
+    return figure

@@ -1,0 +1,108 @@
+"""`hailong keys`: made once, shown once, ended for ever."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api import texts
+from app.db import keys, schema, session
+from app.db.opening import database
+from app.db.tables import ApiKey
+from app.domain.access import SCOPES, Caller
+from app.domain.errors import DomainError
+from app.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+PREFIX = "hl_"
+LONGEST_NAME = 200
+
+
+def new_key() -> str:
+    """A key of 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+@app.command()
+def create(
+    scope: Annotated[list[str], typer.Option(help=f"One of {', '.join(sorted(SCOPES))}, or all.")],
+    agency: Annotated[list[str], typer.Option(help="Limit the key to this agency.")] = [],  # noqa: B006 -- typer's form
+    name: Annotated[str, typer.Option(help="Whose key it is.")] = "unnamed",
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Expires after days.")] = None,
+) -> None:
+    """Make a key and print it; it cannot be shown again."""
+    unknown = set(scope) - SCOPES - {"all"}
+    if unknown:
+        allowed = ", ".join(sorted(SCOPES))
+        raise typer.BadParameter(f"Unknown scope {', '.join(sorted(unknown))}; known: {allowed}")
+    scopes = SCOPES if "all" in scope else frozenset(scope)
+    granted = Caller(name[:LONGEST_NAME], scopes, frozenset(agency) or None)
+    key, now = new_key(), datetime.now(UTC)
+    expires_at = now + timedelta(days=days) if days else None
+
+    async def store() -> None:
+        async with _session() as opened:
+            await keys.create(opened, key, granted, now, expires_at)
+
+    asyncio.run(store())
+    Console(soft_wrap=True, highlight=False).print(key)
+
+
+@app.command("list")
+def list_keys() -> None:
+    """Show the keys, without the keys themselves."""
+
+    async def load() -> list[ApiKey]:
+        async with _session() as opened:
+            return list(await keys.list_all(opened))
+
+    table = Table("number", "name", "scopes", "agencies", "created", "expires", "revoked")
+    for row in asyncio.run(load()):
+        days = (row.created_at, row.expires_at, row.revoked_at)
+        table.add_row(
+            str(row.id),
+            row.name,
+            " ".join(row.scopes),
+            "all" if row.agencies is None else " ".join(row.agencies),
+            *("" if day is None else f"{day:%Y-%m-%d %H:%M}" for day in days),
+        )
+    Console().print(table)
+
+
+@app.command()
+def revoke(number: Annotated[int, typer.Argument(help="The number that `list` shows.")]) -> None:
+    """End a key at once."""
+
+    async def end() -> bool:
+        async with _session() as opened:
+            return await keys.revoke(opened, number, datetime.now(UTC))
+
+    if not asyncio.run(end()):
+        raise typer.BadParameter(f"There is no key {number} in force.")
+    Console().print(f"Key {number} is revoked.")
+
+
+def explain(error: DomainError) -> str:
+    """What is wrong, in a sentence for the operator."""
+    if not error.faults:
+        return texts.say("en", f"{error.code}:help")
+    return " ".join(
+        texts.say("en", f"{fault.code}:detail", **fault.params) for fault in error.faults
+    )
+
+
+@asynccontextmanager
+async def _session() -> AsyncIterator[AsyncSession]:
+    settings = Settings()
+    async with database(settings.address, settings.data_dir) as engine:
+        await schema.check_current(engine)
+        async with session.sessions(engine).begin() as opened:
+            yield opened

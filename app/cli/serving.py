@@ -1,0 +1,69 @@
+"""Serving: everything that can be wrong is said in one line before the first request."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from app.db import installation, schema, session
+from app.db.embedded import EmbeddedServer
+from app.db.opening import database, reference_key
+from app.settings import Settings
+
+GRACE_SECONDS = 10
+
+
+class PortTakenError(Exception):
+    """Something else listens on the port."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until interrupted."""
+    with held(settings):
+        asyncio.run(_check(settings))
+        _check_port(settings)
+        uvicorn.run(
+            "app.main:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+
+@contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """Keep the embedded server, if that is the one, from stopping between two of its users."""
+    if settings.database_url is not None:
+        yield
+        return
+    with EmbeddedServer(settings.data_dir):
+        yield
+
+
+async def _check(settings: Settings) -> None:
+    async with database(settings.address, settings.data_dir) as engine:
+        await schema.check_current(engine)
+        async with session.sessions(engine).begin() as opened:
+            await installation.bind(opened, reference_key(settings.secret, settings.data_dir))
+
+
+def _check_port(settings: Settings) -> None:
+    if settings.port == 0:
+        return
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise PortTakenError(
+                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
+                "stop what listens there, or set HAILONG_PORT to another port."
+            ) from error

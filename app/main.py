@@ -1,0 +1,98 @@
+"""Wiring: the app, what it needs while it serves, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
+from fastapi_offline import core as offline
+from starlette.responses import HTMLResponse
+
+from app import api, logs
+from app.api import errors, middleware
+from app.db import installation, keys, schema, session
+from app.db.opening import database, reference_key
+from app.domain.access import SCOPES, Caller
+from app.settings import Settings
+
+TITLE = "hailong"
+DESCRIPTION = (
+    "Satisfaction with administrative service in a province: ratings counted exactly once, "
+    "indices made by named methods, with their uncertainty."
+)
+ASSETS = "/static-docs"
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app. Its database is opened when it starts to serve."""
+    app = FastAPI(
+        title=TITLE,
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings or Settings()
+    logs.configure(app.state.settings.log_level)
+    for router in api.ROUTERS:
+        app.include_router(router)
+    errors.register(app)
+    app.add_middleware(middleware.NotModified)
+    app.add_middleware(middleware.BodyLimit, limit=app.state.settings.max_body_bytes)
+    app.add_middleware(middleware.RequestLog)
+    _add_docs(app)
+    _add_problem_schema(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with database(settings.address, settings.data_dir) as engine:
+        await schema.check_current(engine)
+        app.state.sessions = session.sessions(engine)
+        app.state.reference_key = reference_key(settings.secret, settings.data_dir)
+        async with app.state.sessions.begin() as opened:
+            await installation.bind(opened, app.state.reference_key)
+            if settings.admin_key is not None:
+                key = settings.admin_key.get_secret_value()
+                await keys.create(opened, key, ADMIN, datetime.now(UTC), None)
+        yield
+
+
+ADMIN = Caller("admin", SCOPES, None)
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Serve /docs with assets of our own, so that it works with no network."""
+    app.mount(ASSETS, StaticFiles(directory=Path(offline.__file__).parent / "static"))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=TITLE,
+            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS}/favicon.png",
+        )
+
+
+def _add_problem_schema(app: FastAPI) -> None:
+    """Put the problem document, which every route may answer, into the contract."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schemas = plain()["components"]["schemas"]
+            problem = errors.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs")
+            schemas["Problem"] = problem
+        return plain()
+
+    app.openapi = openapi  # type: ignore[method-assign]
