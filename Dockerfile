@@ -43,9 +43,6 @@ USER 10001:10001
 VOLUME ["/var/lib/hailong"]
 EXPOSE 8000
 
-# The first process of a container ignores SIGTERM unless it handles it; Python handles SIGINT.
-STOPSIGNAL SIGINT
-
 # No proxy: a container may be given one, and it cannot reach this address.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", \
     "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1])", \

@@ -2,4 +2,6 @@
 
 from app.cli import main
 
-main()
+# Guarded, because each serving process reads this file again.
+if __name__ == "__main__":
+    main()
