@@ -1,5 +1,9 @@
 """Wiring: the app, what it needs while it serves, and nothing else."""
 
+import asyncio
+import multiprocessing
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -29,6 +33,8 @@ ASSETS = "/static-docs"
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app. Its database is opened when it starts to serve."""
+    settings = settings or Settings()
+    logs.configure(settings.log_level)
     app = FastAPI(
         title=TITLE,
         version="1",
@@ -37,13 +43,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.settings = settings or Settings()
-    logs.configure(app.state.settings.log_level)
+    app.state.settings = settings
     for router in api.ROUTERS:
-        app.include_router(router)
+        app.include_router(router, max_body_size=settings.max_body_bytes)
     errors.register(app)
     app.add_middleware(middleware.NotModified)
-    app.add_middleware(middleware.BodyLimit, limit=app.state.settings.max_body_bytes)
+    app.add_middleware(middleware.DeclaredLength, limit=settings.max_body_bytes)
     app.add_middleware(middleware.RequestLog)
     _add_docs(app)
     _add_problem_schema(app)
@@ -53,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    _end_with_parent()
     async with database(settings.address, settings.data_dir) as engine:
         await schema.check_current(engine)
         app.state.sessions = session.sessions(engine)
@@ -63,6 +69,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 key = settings.admin_key.get_secret_value()
                 await keys.create(opened, key, ADMIN, datetime.now(UTC), None)
         yield
+
+
+def _end_with_parent() -> None:
+    """Make one of several serving processes end when the one that started it is killed.
+
+    It would otherwise go on holding the port.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), signal.SIGTERM)
 
 
 ADMIN = Caller("admin", SCOPES, None)
@@ -89,7 +105,9 @@ def _add_problem_schema(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schemas = plain()["components"]["schemas"]
+            components = plain()["components"]
+            components["examples"] = errors.example_problems()
+            schemas = components["schemas"]
             problem = errors.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= problem.pop("$defs")
             schemas["Problem"] = problem

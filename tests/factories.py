@@ -13,6 +13,9 @@ from app.domain.access import SCOPES, Caller
 
 Json = dict[str, Any]
 
+ADMIN_KEY = new_key()
+BEARER = {"Authorization": f"Bearer {ADMIN_KEY}"}
+
 LEVELS = {
     5: "Rất hài lòng",
     4: "Hài lòng",

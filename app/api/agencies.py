@@ -1,5 +1,6 @@
 """Agencies, their counters and successors."""
 
+from collections import Counter as Counts
 from datetime import date
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from app.domain.errors import (
     AgencyNotFoundError,
     AlreadySucceededError,
     CounterNotFoundError,
+    InvalidError,
     PreconditionFailedError,
     UnknownReferenceError,
 )
@@ -109,6 +111,13 @@ class Successor(In):
     share: Share
 
 
+class SuccessorOut(Out):
+    """An agency that took over a share of another's work."""
+
+    agency: str
+    share: float
+
+
 class SuccessionIn(In):
     """Who takes over an agency's work from a day on."""
 
@@ -124,8 +133,10 @@ class SuccessionIn(In):
 
     @model_validator(mode="after")
     def _whole(self) -> "SuccessionIn":
-        if len({successor.agency for successor in self.successors}) != len(self.successors):
-            raise refuse("duplicate-code", value="successors")
+        named = Counts(successor.agency for successor in self.successors)
+        for agency, times in named.items():
+            if times > 1:
+                raise refuse("duplicate-code", value=agency)
         if sum(successor.share for successor in self.successors) != 1:
             raise refuse("shares-do-not-add-up")
         return self
@@ -146,7 +157,7 @@ class SuccessionOut(Out):
     )
 
     agency: AgencyOut
-    successors: list[Successor]
+    successors: list[SuccessorOut]
     on: date
 
 
@@ -155,7 +166,7 @@ class SuccessionOut(Out):
     operation_id="put_agency",
     responses={
         201: {"model": AgencyOut, "description": "Created"},
-        **problems(PreconditionFailedError, UnknownReferenceError),
+        **problems(PreconditionFailedError, UnknownReferenceError, InvalidError),
     },
 )
 async def put_agency(
@@ -242,7 +253,9 @@ async def get_counter(
     "/{agency}/succession",
     status_code=201,
     operation_id="record_succession",
-    responses=problems(AgencyNotFoundError, AlreadySucceededError, UnknownReferenceError),
+    responses=problems(
+        AgencyNotFoundError, AlreadySucceededError, UnknownReferenceError, InvalidError
+    ),
 )
 async def record_succession(
     agency: Code, body: SuccessionIn, session: Session, caller: CatalogueWriter
@@ -251,7 +264,8 @@ async def record_succession(
     caller.check_agency(agency, "/path/agency")
     shares = {successor.agency: successor.share for successor in body.successors}
     row = await agencies.succeed(session, agency, shares, body.on)
-    return SuccessionOut(agency=out(row), successors=body.successors, on=body.on)
+    named = [SuccessorOut.model_validate(successor) for successor in body.successors]
+    return SuccessionOut(agency=out(row), successors=named, on=body.on)
 
 
 def out(row: Agency) -> AgencyOut:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -153,7 +154,19 @@ def problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, Any]]:
 
 def described(status: int, codes: Sequence[str]) -> dict[str, Any]:
     """One problem response for OpenAPI, with an example of each code."""
-    examples = {
+    examples = {code: {"$ref": f"#/components/examples/{code}"} for code in dict.fromkeys(codes)}
+    reference = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {', '.join(examples)}",
+        "content": {MEDIA_TYPE: {"schema": reference, "examples": examples}},
+    }
+
+
+def example_problems() -> dict[str, dict[str, Any]]:
+    """An example of each problem, to which the routes' responses refer."""
+    statuses = {code: status for status, code in PROTOCOL.items()}
+    statuses |= {refusal.code: status for refusal, status in STATUS.items()}
+    return {
         code: {
             "value": {
                 "type": f"/problems/{code}",
@@ -165,12 +178,7 @@ def described(status: int, codes: Sequence[str]) -> dict[str, Any]:
                 "errors": [],
             }
         }
-        for code in dict.fromkeys(codes)
-    }
-    reference = {"$ref": "#/components/schemas/Problem"}
-    return {
-        "description": f"{HTTPStatus(status).phrase}: {', '.join(examples)}",
-        "content": {MEDIA_TYPE: {"schema": reference, "examples": examples}},
+        for code, status in sorted(statuses.items())
     }
 
 
@@ -205,7 +213,19 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 -- registered for this type only
     code = PROTOCOL.get(error.status_code, PROTOCOL[400])
-    return problem(request, error.status_code, code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem(request, error.status_code, code, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes at the address; the router itself names one route's only."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.methods and route.path_regex.match(request.scope["path"]):
+            found |= route.methods
+    return sorted(found)
 
 
 def register(app: FastAPI) -> None:

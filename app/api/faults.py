@@ -21,8 +21,6 @@ _CODES: Mapping[str, str] = {
     "less_than_equal": "out-of-range",
     "multiple_of": "out-of-range",
     "decimal_max_places": "too-many-decimals",
-    "decimal_max_digits": "too-many-decimals",
-    "decimal_whole_digits": "too-many-decimals",
     "decimal_parsing": "wrong-type",
     "finite_number": "wrong-type",
 }
@@ -49,7 +47,17 @@ OWN = frozenset(
     }
 )
 
-_LIMITS = ("max_length", "min_length", "ge", "le", "gt", "lt", "expected", "pattern")
+_LIMITS = (
+    "max_length",
+    "min_length",
+    "ge",
+    "le",
+    "gt",
+    "lt",
+    "expected",
+    "pattern",
+    "decimal_places",
+)
 
 
 def fault_of(error: Mapping[str, Any]) -> Fault:

@@ -152,13 +152,13 @@ Count = Annotated[StrictInt, Field(ge=0, le=LARGEST_COUNT)]
 Percent = Annotated[
     Decimal,
     BeforeValidator(_number),
-    Field(ge=0, le=100, max_digits=8, decimal_places=5),
+    Field(ge=0, le=100, decimal_places=5),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100, "multipleOf": 0.00001}),
 ]
 Share = Annotated[
     Decimal,
     BeforeValidator(_number),
-    Field(gt=0, le=1, max_digits=10, decimal_places=9),
+    Field(gt=0, le=1, decimal_places=9),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
 ]
 

@@ -53,7 +53,7 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <style>body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;
 color:#1b1b1b;background:#fff}}code{{background:#eee;padding:.1em .3em}}</style>
-<h1>{title}</h1><p><code>{code}</code></p>{body}</html>
+<h1>{title}</h1><p><code>{code}</code></p><p>{help}</p></html>
 """
 
 
@@ -75,9 +75,8 @@ async def explain_problem(code: Code, language: Language) -> HTMLResponse:
     catalogue = texts.catalogue(language)
     if code not in catalogue:
         raise NotFoundError
-    said = [catalogue[f"{code}:detail"], catalogue[f"{code}:help"]]
-    body = "".join(f"<p>{escape(text)}</p>" for text in said)
+    title, help_text = escape(catalogue[code]), escape(catalogue[f"{code}:help"])
     return HTMLResponse(
-        PAGE.format(language=language, title=escape(catalogue[code]), code=code, body=body),
+        PAGE.format(language=language, title=title, code=code, help=help_text),
         headers={"Content-Language": language, "Vary": "Accept-Language"},
     )

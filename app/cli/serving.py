@@ -1,7 +1,9 @@
 """Serving: everything that can be wrong is said in one line before the first request."""
 
 import asyncio
+import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +23,9 @@ class PortTakenError(Exception):
 
 def serve(settings: Settings) -> None:
     """Serve until interrupted."""
+    # uvicorn ends its work on SIGTERM and then raises it again, which would end us before we
+    # have left the embedded server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with held(settings):
         asyncio.run(_check(settings))
         _check_port(settings)

@@ -13,6 +13,7 @@ from sqlmodel import col
 from app.db import catalogue
 from app.db.catalogue import Expected
 from app.db.tables import Agency, AgencySuccession, Counter
+from app.domain.agency import check_parent, check_succession
 from app.domain.errors import (
     AgencyNotFoundError,
     AlreadySucceededError,
@@ -53,7 +54,8 @@ async def put(
     session: AsyncSession, code: str, values: Mapping[str, Any], expected: Expected
 ) -> Agency:
     """Store the agency and return it."""
-    if values["parent"] is not None and values["parent"] != code:
+    check_parent(code, values["parent"])
+    if values["parent"] is not None:
         await check_known(session, {"/parent": values["parent"]})
     return await catalogue.put(session, Agency, {"code": code}, values, expected)
 
@@ -110,6 +112,7 @@ async def succeed(
     Said again in the same words it changes nothing; otherwise raises AlreadySucceededError.
     """
     agency = await get(session, code)
+    check_succession(code, agency.valid_from, shares, on)
     await check_known(session, {f"/successors/{n}/agency": code for n, code in enumerate(shares)})
     rows = [
         {"agency": code, "successor": successor, "share": share, "takes_effect_on": on}

@@ -76,7 +76,7 @@ class EmbeddedServer:
     def postmaster_pid(self) -> int | None:
         """Return the process id of this cluster's running server, None when it does not run."""
         # Comes with the optional extra, so it may be missing when this module is imported.
-        import psutil  # type: ignore[import-untyped, unused-ignore]  # noqa: PLC0415
+        import psutil  # noqa: PLC0415
 
         try:
             process = psutil.Process(int(self._pid_file_line(_PID_LINE)))
@@ -121,7 +121,7 @@ class EmbeddedServer:
                 )
             return
         for leftover in self._data_dir.glob("pg.new*"):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
         # A name of its own: the initdb of a killed service may still be writing to the last one.
         fresh = Path(tempfile.mkdtemp(prefix="pg.new-", dir=self._data_dir))
         os.chown(fresh, *_server_ids())
@@ -194,7 +194,7 @@ class EmbeddedServer:
         asked = self._run("psql", *login, sent=_CREATE_DATABASE)
         if asked.returncode:
             raise EmbeddedError(f"{_telling_line(asked.stderr)}; {self._log_says()}")
-        return f"postgresql+asyncpg://postgres@/hailong?host={quote(host)}"
+        return f"postgresql+asyncpg://postgres@/hailong?host={quote(host)}&port=5432"
 
     def _leave(self, users: int) -> None:
         self._users = None

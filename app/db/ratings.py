@@ -94,7 +94,7 @@ WITH incoming AS (
            rated_at, received_at
       FROM judged
      WHERE refusal IS NULL
-     ORDER BY agency_id, dossier_reference
+     ORDER BY agency_id, dossier_reference, place
     ON CONFLICT DO NOTHING
     RETURNING agency_id, id, survey_id, basis, channel, counter, procedure, officer, answers,
               rated_at

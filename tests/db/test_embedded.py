@@ -82,6 +82,7 @@ def socket_dir(url: str) -> Path:
 
 def kill_server(server: EmbeddedServer) -> None:
     pid = server.postmaster_pid()
+    assert pid is not None
     os.kill(pid, signal.SIGKILL)
     wait_gone(pid)
 
@@ -104,11 +105,22 @@ def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def read(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def write(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+
+
 @contextmanager
 def user(data: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     process = python(USER, data)
     try:
-        yield process, int(process.stdout.readline())
+        yield process, int(read(process))
     finally:
         process.kill()
         process.communicate()
@@ -176,7 +188,7 @@ def test_data_stays_when_the_server_is_stopped_and_started_again(data: Path) -> 
 def test_the_url_names_the_database_and_a_socket_that_only_its_owner_reaches(data: Path) -> None:
     with make_server(data) as server:
         url = server.start()
-        assert url == f"postgresql+asyncpg://postgres@/hailong?host={data / 'pg'}"
+        assert url == f"postgresql+asyncpg://postgres@/hailong?host={data / 'pg'}&port=5432"
         assert stat.S_IMODE(socket_dir(url).stat().st_mode) == 0o700
         assert query(url, "SELECT current_database()") == "hailong"
         assert query(url, "SHOW listen_addresses") == ""
@@ -234,11 +246,10 @@ def test_processes_that_start_at_once_share_one_server(data: Path) -> None:
         for process in processes:
             stack.callback(process.communicate)
             stack.callback(process.kill)
-        assert [process.stdout.readline() for process in processes] == ["here\n"] * 4
+        assert [read(process) for process in processes] == ["here\n"] * 4
         for process in processes:
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        pids = {process.stdout.readline() for process in processes}
+            write(process, "go\n")
+        pids = {read(process) for process in processes}
         assert len(pids) == 1
         assert pids != {""}
         for process in processes:
@@ -286,8 +297,7 @@ def test_a_process_that_got_the_number_of_a_killed_server_is_left_alone(data: Pa
     owner = (data / "pg").stat()
     kill_server(server)
     # Of the server's user, or PostgreSQL would see by itself that it is not a server.
-    who = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
-    other = subprocess.Popen(["sleep", "600"], cwd="/", **who)
+    other = subprocess.Popen(["sleep", "600"], cwd="/", user=owner.st_uid, group=owner.st_gid)
     for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
         lines = (data / "pg" / name).read_text().split("\n")
         (data / "pg" / name).write_text("\n".join([str(other.pid), *lines[1:]]))

@@ -1,0 +1,113 @@
+"""Who may do what."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain.access import SCOPES
+
+BODY = {"name": {"vi": "Sở Mẫu"}, "kind": "department", "valid_from": "2010-01-01"}
+FIGURES = {"survey": "s1", "period": "2026"}
+
+
+async def test_a_caller_without_a_key_is_asked_for_one(anonymous):
+    answer = await anonymous.get("/v1/agencies")
+    assert (answer.status_code, answer.json()["code"]) == (401, "credential-missing")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("header", ["Bearer hl_wrong", "Basic abc", "Bearer", "hl_wrong", ""])
+async def test_a_key_that_is_none_is_refused(anonymous, header):
+    answer = await anonymous.get("/v1/agencies", headers={"Authorization": header})
+    assert answer.status_code == 401
+
+
+async def test_a_key_does_only_what_its_scopes_say(make):
+    reader = await make.caller("catalogue:read")
+    assert (await reader.get("/v1/agencies")).status_code == 200
+    answer = await reader.put("/v1/agencies/A1", json=BODY)
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+    assert "catalogue:write" in answer.json()["detail"]
+
+
+async def test_an_expired_key_is_unknown(make):
+    expired = make.with_key(await make.key(expires_at=make.now - timedelta(seconds=1)))
+    current = make.with_key(await make.key(expires_at=make.now + timedelta(seconds=1)))
+    assert (await expired.get("/v1/agencies")).json()["code"] == "credential-unknown"
+    assert (await current.get("/v1/agencies")).status_code == 200
+
+
+async def test_a_key_of_one_agency_reaches_no_other(make):
+    for code in ("A1", "A2"):
+        await make.agency(code)
+    await make.survey("s1", "A1", "A2")
+    await make.peer_group("g", "A1", "A2")
+    other = await make.dossier("A2")
+    limited = await make.caller(agencies={"A1"})
+    receipt = {
+        "procedure": "1.000001",
+        "channel": "desk",
+        "received_at": "2026-06-01T08:00:00+07:00",
+        "due_at": "2026-06-20T17:00:00+07:00",
+    }
+    sheet = {
+        "survey": "s1",
+        "channel": "paper",
+        "period": "2026-05",
+        "forms": 1,
+        "counts": {"q1": {}},
+    }
+    rating = {"survey": "s1", "channel": "tablet", "dossier": other, "answers": {"q1": "5"}}
+    event = {"type": "result_returned", "at": "2026-06-02T08:00:00+07:00"}
+    figures = {
+        "title": {"vi": "x"},
+        "figures": [{"criterion": "a", "name": {"vi": "a"}, "value": "1"}],
+    }
+    dossier = f"/v1/agencies/A2/dossiers/{other}"
+    refused = [
+        await limited.put("/v1/agencies/A2", json=BODY),
+        await limited.put("/v1/agencies/A2/counters/Q1", json={"name": {"vi": "Quầy"}}),
+        await limited.post(
+            "/v1/agencies/A2/succession",
+            json={"successors": [{"agency": "A1", "share": 1}], "on": "2026-07-01"},
+        ),
+        await limited.put(
+            "/v1/surveys/s1/distributions/A2/paper", json={"issued": 1, "returned": 1, "invalid": 0}
+        ),
+        await limited.put("/v1/targets/A2/2026/overall", json={"value": 80}),
+        await limited.put("/v1/targets/g/2026/overall", json={"value": 80}),
+        await limited.put("/v1/published-indices/sipas/2026/A2", json=figures),
+        await limited.put(dossier, json=receipt),
+        await limited.get(dossier),
+        await limited.post(f"{dossier}/events", json=event),
+        await limited.post("/v1/ratings", json=rating | {"agency": "A2"}),
+        await limited.post("/v1/tally-sheets", json=sheet | {"agency": "A2", "counts": {"q1": {}}}),
+        await limited.get("/v1/indices", params=FIGURES | {"agency": "A2"}),
+        await limited.get("/v1/rankings", params=FIGURES | {"peer_group": "g"}),
+    ]
+    assert [(a.status_code, a.json()["code"]) for a in refused] == [
+        (403, "agency-not-allowed")
+    ] * len(refused)
+
+
+async def test_a_key_of_one_agency_does_not_change_what_all_share(make):
+    await make.agency()
+    limited = await make.caller(agencies={"A1"})
+    group = {"name": {"vi": "Khối"}, "members": []}
+    assert (await limited.put("/v1/peer-groups/g", json=group)).status_code == 403
+    assert (await limited.put("/v1/agencies/A1", json=BODY)).status_code == 200
+
+
+async def test_a_key_of_all_peers_sees_their_ranking(make):
+    for code in ("A1", "A2"):
+        await make.agency(code)
+    await make.survey("s1", "A1", "A2")
+    await make.peer_group("g", "A1", "A2")
+    caller = await make.caller("indices:read", agencies={"A1", "A2"})
+    assert (
+        await caller.get("/v1/rankings", params=FIGURES | {"peer_group": "g"})
+    ).status_code == 200
+
+
+def test_scopes_name_what_they_reach():
+    assert all(scope.count(":") == 1 for scope in SCOPES)

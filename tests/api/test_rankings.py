@@ -1,0 +1,107 @@
+"""Agencies ranked among their peers."""
+
+import pytest
+
+QUERY = {"peer_group": "g", "survey": "s1", "period": "2026"}
+
+
+@pytest.fixture
+async def peers(make, client):
+    """Five agencies in a group, with 10 forms each but the last."""
+    for code in ("A1", "A2", "A3", "A4", "A5"):
+        await make.agency(code)
+    await make.peer_group("g", "A1", "A2", "A3", "A4", "A5")
+    await make.survey("s1", peer_group="g", agencies=None)
+    for code, best in (("A1", 7), ("A2", 9), ("A3", 7), ("A4", 5)):
+        counts = {q: {"5": best, "1": 10 - best} for q in ("q1", "q2")}
+        answer = await make.sheet(counts, 10, agency=code)
+        assert answer.status_code == 201, answer.text
+    await make.sheet({"q1": {"5": 2}, "q2": {"5": 2}}, 2, agency="A5")
+    return client
+
+
+async def ranking(client, **query):
+    answer = await client.get("/v1/rankings", params=QUERY | query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_agencies_are_ranked_best_first_and_ties_share_a_rank(peers):
+    rows = (await ranking(peers))["rows"]
+    assert [(r["rank"], r["agency"]["code"], r["value"], r["tied_with"]) for r in rows] == [
+        (1, "A2", 90.0, []),
+        (2, "A1", 70.0, ["A3"]),
+        (2, "A3", 70.0, ["A1"]),
+        (4, "A4", 50.0, []),
+    ]
+
+
+async def test_a_peer_with_too_few_answers_is_not_ranked_but_counted(peers):
+    answer = await ranking(peers)
+    assert answer["peer_count"] == 5
+    assert [(u["agency"]["code"], u["status"], u["n"]) for u in answer["unranked"]] == [
+        ("A5", "too_few", 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "top2-share@1",
+        "mean-of-criteria@1",
+        "mean-of-questions@1",
+        "weighted-criteria@1",
+        "mean-score@1",
+        "share-of-maximum@1",
+    ],
+)
+async def test_a_ranking_can_be_made_by_each_method(peers, method):
+    answer = await ranking(peers, method=method)
+    assert answer["method"]["id"] == method
+    assert answer["rows"][0]["agency"]["code"] == "A2"
+
+
+async def test_a_ranking_by_a_criterion_nobody_was_asked_has_no_rows(peers):
+    answer = await ranking(peers, criterion="parking")
+    assert answer["rows"] == []
+    assert {peer["status"] for peer in answer["unranked"]} == {"not_asked"}
+
+
+async def test_a_rank_stands_beside_its_target_and_interval(peers, make):
+    await make.put("/v1/targets/g/2026/overall", {"value": 60})
+    await make.put("/v1/targets/A4/2026/overall", {"value": 40.5})
+    rows = {row["agency"]["code"]: row for row in (await ranking(peers))["rows"]}
+    assert (rows["A2"]["target"], rows["A2"]["gap"], rows["A2"]["met"]) == (60.0, 30.0, True)
+    assert (rows["A4"]["target"], rows["A4"]["gap"], rows["A4"]["met"]) == (40.5, 9.5, True)
+    assert rows["A2"]["ci_low"] < 90 < rows["A2"]["ci_high"]
+
+
+async def test_only_the_peers_of_the_period_are_ranked(make, client):
+    await make.agency("A1")
+    await make.agency("A2")
+    members = [
+        {"agency": "A1", "valid_from": "2010-01-01"},
+        {"agency": "A2", "valid_from": "2010-01-01", "valid_to": "2025-06-30"},
+    ]
+    await make.put("/v1/peer-groups/g", {"name": {"vi": "Khối"}, "members": members})
+    await make.survey("s1", "A1", "A2")
+    assert (await ranking(client))["peer_count"] == 1
+    assert (await ranking(client, period="2025"))["peer_count"] == 2
+
+
+async def test_the_mean_of_units_is_the_index_of_the_agency_above_them(make, client):
+    await make.agency("P", kind="province")
+    for code in ("A1", "A2"):
+        await make.agency(code, parent="P")
+    await make.survey("s1", "A1", "A2")
+    for code, best in (("A1", 10), ("A2", 5)):
+        await make.sheet({"q1": {"5": best, "1": 10 - best}}, 10, agency=code)
+    query = {"agency": "P", "survey": "s1", "period": "2026", "method": "mean-of-units@1"}
+    (figure,) = (await client.get("/v1/indices", params=query)).json()["figures"]
+    assert (figure["value"], figure["n"]) == (75.0, 10)
+    refused = await client.get("/v1/rankings", params=QUERY | {"method": "mean-of-units@1"})
+    assert (refused.status_code, refused.json()["code"]) == (404, "peer-group-not-found")
+    assert [e["pointer"] for e in refused.json()["errors"]] == [
+        "/query/peer_group",
+        "/query/method",
+    ]

@@ -1,0 +1,110 @@
+"""Many at once, on rows that are really committed: the database's constraints decide."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from conftest import FAST, NOW, REFERENCE_KEY
+from factories import Make
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import text
+
+from app.api import deps
+from app.db import schema, tallies
+from app.db.embedded import EmbeddedServer
+from app.db.session import open_engine, sessions
+from app.main import create_app
+from app.settings import Settings
+
+
+@pytest.fixture
+async def committed():
+    """An app on a database of its own, in which commits are commits."""
+    with tempfile.TemporaryDirectory(prefix="hailong-", ignore_cleanup_errors=True) as folder:
+        server = EmbeddedServer(Path(folder), FAST)
+        engine = open_engine(server.start())
+        await schema.migrate(engine)
+        app = create_app(Settings(log_level="error"))
+        app.state.sessions, app.state.reference_key = sessions(engine), REFERENCE_KEY.encode()
+        app.dependency_overrides[deps.now] = lambda: NOW
+        async with (
+            sessions(engine)() as session,
+            AsyncClient(transport=ASGITransport(app), base_url="http://test") as client,
+        ):
+            yield Make(session, client, NOW)
+        await engine.dispose()
+        server.stop()
+
+
+async def drift(make) -> int:
+    await make.session.rollback()
+    return await tallies.drift(make.session)
+
+
+async def test_of_eight_ratings_of_one_dossier_at_once_one_is_counted(committed):
+    await committed.agency()
+    await committed.survey()
+    dossier = await committed.dossier()
+    answers = await asyncio.gather(
+        *(committed.rate({"q1": str(1 + n % 5)}, dossier=dossier) for n in range(8))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+    assert await drift(committed) == 0
+
+
+async def test_ratings_of_many_dossiers_at_once_are_all_counted(committed):
+    await committed.agency()
+    await committed.survey()
+    dossiers = [await committed.dossier() for _ in range(24)]
+    answers = await asyncio.gather(
+        *(committed.rate({"q1": "5", "q2": "na"}, dossier=code) for code in dossiers)
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert await drift(committed) == 0
+    counted = await committed.session.scalar(
+        text("SELECT n FROM tally WHERE facet = 'all' AND question = 0")
+    )
+    assert counted == 24
+
+
+async def test_of_eight_equal_sheets_at_once_one_is_counted(committed):
+    await committed.agency()
+    await committed.survey()
+    await committed.caller()
+    answers = await asyncio.gather(*(committed.sheet({"q1": {"5": 3}}, 3) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 7
+    assert await drift(committed) == 0
+
+
+async def test_of_eight_first_entries_at_once_one_is_the_first(committed):
+    admin = await committed.caller()
+    body = {"name": {"vi": "Sở Mẫu"}, "kind": "department", "valid_from": "2010-01-01"}
+    answers = await asyncio.gather(
+        *(admin.put("/v1/agencies/A1", json=body, headers={"If-None-Match": "*"}) for _ in range(8))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] + [412] * 7
+
+
+async def test_what_is_acknowledged_is_committed(committed):
+    """FastAPI would by default send the 201 before the transaction's commit can fail."""
+    await committed.agency()
+    admin = await committed.caller()
+    await committed.session.execute(
+        text("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'no'; END $$
+        """)
+    )
+    await committed.session.execute(
+        text("""
+        CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON counter
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
+        """)
+    )
+    await committed.session.commit()
+    answer = await admin.put("/v1/agencies/A1/counters/Q1", json={"name": {"vi": "Quầy 1"}})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert (await admin.get("/v1/agencies/A1/counters/Q1")).status_code == 404
