@@ -1,6 +1,5 @@
 """Dossiers: registered by the one-stop portal, and what happens to them."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
@@ -21,6 +20,7 @@ from app.api.schemas import (
     DossierCode,
     In,
     Instant,
+    Moment,
     Out,
     ServiceChannel,
     example,
@@ -84,12 +84,12 @@ class DossierOut(Out):
     procedure: str
     counter: str | None
     channel: str
-    received_at: datetime
-    due_at: datetime
+    received_at: Moment
+    due_at: Moment
     officer: str | None
     applicant_kind: str
     status: int
-    returned_at: datetime | None
+    returned_at: Moment | None
     on_time: bool | None
 
 

@@ -80,7 +80,7 @@ class FigureOut(Out):
     value: float | None
     numerator: float | int | None
     denominator: float | int | None
-    n: int
+    n: int | None
     ci_low: float | None
     ci_high: float | None
     status: Status
@@ -113,7 +113,8 @@ def figure_out(figure: Figure, language: Language) -> FigureOut:
         value=None if figure.value is None else float(figure.value),
         numerator=_plain(measure.ratio.numerator if measure.ratio else None),
         denominator=_plain(measure.ratio.denominator if measure.ratio else None),
-        n=measure.n,
+        # A source that prints a value does not print how many people it rests on.
+        n=None if measure.status is Status.OK and not measure.n else measure.n,
         ci_low=rounded(measure.low),
         ci_high=rounded(measure.high),
         status=figure.status,

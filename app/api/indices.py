@@ -1,7 +1,6 @@
 """Satisfaction indices of one agency: overall, per criterion, per question, per option."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -11,7 +10,7 @@ from app.api.deps import Chosen, IndexReader, Language, Now, Session
 from app.api.errors import problems
 from app.api.figures import AgencyRef, FigureOut, FigureQuery, agency_ref, figure_out, tag_figures
 from app.api.methods import MethodRef, method_ref
-from app.api.schemas import Code, Out, PeriodOut, example
+from app.api.schemas import Code, Moment, Out, PeriodOut, example
 from app.db import agencies, published_indices, surveys, targets
 from app.db.figures import Evidence, evidence
 from app.db.surveys import SurveyForm
@@ -99,7 +98,7 @@ class IndicesOut(Out):
     source: str | None
     method: MethodRef
     base: Base
-    as_of: datetime
+    as_of: Moment
     edition: str | None
     forms: FormsOut
     figures: list[FigureOut]

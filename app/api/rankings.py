@@ -1,7 +1,6 @@
 """Rankings: the agencies of a peer group, best first."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -13,7 +12,7 @@ from app.api.figures import AgencyRef, FigureQuery, agency_ref, figure_out, tag_
 from app.api.findings import FindingOut
 from app.api.indices import DEFAULT_METHOD
 from app.api.methods import MethodRef, method_ref
-from app.api.schemas import Code, Out, PeriodOut, example
+from app.api.schemas import Code, Moment, Out, PeriodOut, example
 from app.db import peer_groups, published_indices, surveys, targets
 from app.db.figures import evidence
 from app.db.tables import Agency
@@ -47,7 +46,7 @@ OF_DEPARTMENTS = {
             "tied_with": [],
             "agency": {"code": "H32.15", "name": "Sở Công Thương"},
             "value": 81.75,
-            "n": 0,
+            "n": None,
             "ci_low": None,
             "ci_high": None,
             "target": 83.0,
@@ -74,7 +73,7 @@ class RowOut(Out):
     tied_with: list[str]
     agency: AgencyRef
     value: float | None
-    n: int
+    n: int | None
     ci_low: float | None
     ci_high: float | None
     target: float | None
@@ -103,7 +102,7 @@ class RankingOut(Out):
     surveys: list[str]
     source: str | None
     method: MethodRef
-    as_of: datetime
+    as_of: Moment
     edition: str | None
     rows: list[RowOut]
     unranked: list[UnrankedOut]

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StrictInt
 
 from app.api.deps import NewId, Now, RatingWriter, ReferenceKey, Session
 from app.api.errors import problems
-from app.api.schemas import Channel, Code, DossierCode, In, Instant, Out, Prose, example
+from app.api.schemas import Channel, Code, DossierCode, In, Instant, Moment, Out, Prose, example
 from app.db import agencies, ratings, surveys
 from app.db.ratings import CREATED, REFUSALS, NewRating
 from app.domain import rating as rules
@@ -85,7 +85,7 @@ class RatingOut(Out):
     agency: str
     survey: str
     basis: str
-    received_at: datetime
+    received_at: Moment
 
 
 @router.post(

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StrictInt,
     StringConstraints,
     WithJsonSchema,
@@ -20,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.domain import dossier, period
+from app.domain.period import VIETNAM
 
 LARGEST_COUNT = 2**31 - 1
 LONGEST_LINE, LONGEST_TEXT = 500, 4000
@@ -164,6 +166,17 @@ Share = Annotated[
 
 Channel = Literal["tablet", "portal", "mobile", "e_office", "paper", "post", "email", "sms"]
 ServiceChannel = Literal["desk", "online", "post"]
+
+
+def _in_vietnam(instant: datetime) -> str:
+    return instant.astimezone(VIETNAM).isoformat()
+
+
+Moment = Annotated[
+    datetime,
+    PlainSerializer(_in_vietnam, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 
 
 class In(BaseModel):

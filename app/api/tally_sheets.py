@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from app.api.deps import Language, NewId, Now, RatingWriter, Session
 from app.api.errors import problems
 from app.api.findings import FindingOut, findings_out
-from app.api.schemas import Channel, Code, Count, In, Line, MonthText, Out, example
+from app.api.schemas import Channel, Code, Count, In, Line, Moment, MonthText, Out, example
 from app.db import agencies, surveys, tally_sheets
 from app.db.tables import TallySheet
 from app.db.tally_sheets import NewSheet
@@ -103,7 +103,7 @@ class TallySheetOut(Out):
     agency: str
     survey: str
     basis: str
-    received_at: datetime
+    received_at: Moment
     findings: list[FindingOut]
 
 
