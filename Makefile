@@ -28,7 +28,7 @@ run: setup ## Start the service with the example data and print its figures
 test: check ## Run every check and every test
 	@$(BIN)/python -m pytest -q
 
-check: setup ## Lint, types, architecture, dependencies, containers
+check: setup ## Lint, format, types, direction of imports, dependencies
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy app

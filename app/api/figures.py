@@ -13,7 +13,7 @@ from app.api.texts import Language
 from app.db.tables import Agency
 from app.domain import period
 from app.domain.figure import Figure, half_up
-from app.domain.measure import Base, Level, Status
+from app.domain.measure import Base, Level, Measure, Status
 from app.domain.period import Period
 
 MOST_SURVEYS = 50
@@ -35,7 +35,9 @@ class FigureQuery(In):
         default=[], description="Surveys to pool; may be repeated"
     )
     source: Code | None = Field(default=None, description="Instead of surveys, e.g. sipas")
-    method: MethodId | None = Field(default=None, description="Default top2-share@1")
+    method: MethodId | None = Field(
+        default=None, description="Default top2-share@1; as-published@1 of a source"
+    )
     base: Base = Field(default=Base.ANSWERS, description="What shares are shares of")
 
     @model_validator(mode="after")
@@ -76,6 +78,7 @@ class FigureOut(Out):
 
     level: Level
     code: str
+    questionnaire: str | None  # of a question or an option: its code is unique only there
     name: str
     value: float | None
     numerator: float | int | None
@@ -109,6 +112,7 @@ def figure_out(figure: Figure, language: Language) -> FigureOut:
     return FigureOut(
         level=measure.level,
         code=measure.code,
+        questionnaire=_questionnaire(measure),
         name=in_language(measure.name, language),
         value=None if figure.value is None else float(figure.value),
         numerator=_plain(measure.ratio.numerator if measure.ratio else None),
@@ -140,6 +144,12 @@ def tag_figures(response: Response, answer: BaseModel) -> None:
     response.headers["ETag"] = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
     response.headers["Vary"] = "Accept-Language, Authorization"
     response.headers["Cache-Control"] = "private, no-cache"
+
+
+def _questionnaire(measure: Measure) -> str | None:
+    if measure.level in {Level.OVERALL, Level.CRITERION} or not measure.questions:
+        return None
+    return measure.questions[0].questionnaire
 
 
 def _plain(number: Fraction | None) -> float | int | None:

@@ -48,6 +48,7 @@ OVERALL = {
         {
             "level": "overall",
             "code": "overall",
+            "questionnaire": None,
             "name": "Chỉ số hài lòng chung",
             "value": 100.0,
             "numerator": 30,
@@ -231,6 +232,7 @@ async def _published(session: Session, query: IndexQuery, language: Language) ->
         about = notes if measure.code == "overall" else []
         aim = target_for(aims, measure.code, months)
         shown = figure_out(judge(measure, Base.ANSWERS, 0, aim, about), language)
-        shown.rank, shown.peer_count = published.place(own, measure.code)
+        if method == published.AS_PUBLISHED:
+            shown.rank, shown.peer_count = published.place(own, measure.code)
         figures.append(shown)
     return agency, method, Forms(None, None, None), figures

@@ -154,6 +154,7 @@ async def get_published_index(
     """What a source published of an agency, and what we find when we check it."""
     row = await published_indices.get(session, source, months.parse(period), agency)
     tag(response, row.revision)
+    response.headers["Vary"] = "Accept-Language"
     return _out(row, language)
 
 

@@ -164,8 +164,10 @@ async def _checked(
     with unfit:
         await surveys.check_covered(session, body.survey, body.agency, month)
     unfit.raise_all()
-    sent = body.model_dump(mode="json", exclude={"period"}) | {"month": month.first.isoformat()}
-    digest = hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
+    sent = body.model_dump(mode="json")
+    # The same counts with another reason are the same sheet, unless its key says otherwise.
+    told = sent if request_key else {name: sent[name] for name in sent if name != "accept"}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
     return NewSheet(
         id=new_id,
         agency_id=agency.id or 0,

@@ -69,7 +69,7 @@ def openapi() -> None:
 def main() -> None:
     """Run the command line; trouble that the operator can mend is one line on stderr."""
     try:
-        app()
+        app(prog_name="hailong")
     except (
         EmbeddedError,
         DatabaseUnusableError,

@@ -17,7 +17,7 @@ from rich.progress import track
 from app.cli import serving, tables
 from app.cli.keys import new_key
 from app.db import agencies, keys, schema, session
-from app.db.opening import database
+from app.db.opening import database, kept_secret
 from app.domain.access import SCOPES, Caller
 from app.domain.errors import AlreadyRatedError
 from app.main import create_app
@@ -63,6 +63,8 @@ class Api:
 def run(settings: Settings, *, once: bool) -> None:
     """Load the examples, print their figures, and serve unless `once`."""
     console = Console()
+    if not once:
+        serving.check_port(settings)
     with serving.held(settings):
         key = asyncio.run(_prepare(settings))
         asyncio.run(_show(settings, key, console))
@@ -76,24 +78,18 @@ def run(settings: Settings, *, once: bool) -> None:
 async def _prepare(settings: Settings) -> str:
     """Bring the schema up to date and make an admin key known; returns the key."""
     async with database(settings.address, settings.data_dir) as engine:
+        opening = session.sessions(engine)
+        if await schema.revision(engine) is not None:
+            async with opening() as opened:
+                _check_demonstration(await agencies.codes(opened, len(AGENCIES) + 1))
         await schema.migrate(engine)
-        async with session.sessions(engine).begin() as opened:
-            listed = await agencies.list_page(opened, "", len(AGENCIES) + 1)
-            _check_demonstration([agency.code for agency in listed])
+        async with opening.begin() as opened:
             chosen = settings.admin_key
-            key = chosen.get_secret_value() if chosen else _kept_key(settings.data_dir)
+            # The key of the last demonstration here, so that no second one comes to life.
+            kept = settings.data_dir / "demo.key"
+            key = chosen.get_secret_value() if chosen else kept_secret(kept, new_key())
             await keys.create(opened, key, Caller("demo", SCOPES, None), datetime.now(UTC), None)
     return key
-
-
-def _kept_key(data_dir: Path) -> str:
-    """The key of the last demonstration in this folder, so that no second one comes to life."""
-    path = data_dir / "demo.key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(new_key())
-    return path.read_text()
 
 
 async def _show(settings: Settings, key: str, console: Console) -> None:
@@ -123,7 +119,7 @@ def _check_demonstration(found: Sequence[str]) -> None:
     if others := set(found) - AGENCIES:
         raise NotADemonstrationError(
             f"This database holds {min(others)}, which is no example: "
-            "set HAILONG_DATA_DIR to an empty folder for the demonstration."
+            "give the demonstration an empty database (HAILONG_DATABASE_URL or HAILONG_DATA_DIR)."
         )
 
 

@@ -27,8 +27,8 @@ def serve(settings: Settings) -> None:
     # have left the embedded server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with held(settings):
+        check_port(settings)
         asyncio.run(_check(settings))
-        _check_port(settings)
         uvicorn.run(
             "app.main:create_app",
             factory=True,
@@ -59,7 +59,8 @@ async def _check(settings: Settings) -> None:
             await installation.bind(opened, reference_key(settings.secret, settings.data_dir))
 
 
-def _check_port(settings: Settings) -> None:
+def check_port(settings: Settings) -> None:
+    """Nothing when the port is free; else raises PortTakenError."""
     if settings.port == 0:
         return
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

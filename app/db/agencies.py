@@ -1,6 +1,6 @@
 """Agencies, their counters and their successors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -37,14 +37,20 @@ async def list_page(session: AsyncSession, after: str, limit: int) -> Sequence[A
     return (await session.scalars(stmt)).all()
 
 
-async def check_known(session: AsyncSession, codes: Mapping[str, str]) -> None:
+async def codes(session: AsyncSession, limit: int) -> Sequence[str]:
+    """Up to `limit` agencies' codes."""
+    stmt = select(col(Agency.code)).order_by(col(Agency.code)).limit(limit)
+    return (await session.scalars(stmt)).all()
+
+
+async def check_known(session: AsyncSession, named: Mapping[str, str]) -> None:
     """Nothing when every code (under its pointer) is an agency; else UnknownReferenceError."""
-    unknown = await catalogue.missing(session, col(Agency.code), codes.values())
+    unknown = await catalogue.missing(session, col(Agency.code), named.values())
     if unknown:
         raise UnknownReferenceError(
             *(
                 Fault(pointer, "agency-not-found", {"code": code})
-                for pointer, code in codes.items()
+                for pointer, code in named.items()
                 if code in unknown
             )
         )
@@ -72,12 +78,6 @@ async def children(session: AsyncSession, parent: str, first: date, last: date) 
         .order_by(col(Agency.code))
     )
     return (await session.scalars(stmt)).all()
-
-
-async def named(session: AsyncSession, codes: Iterable[str]) -> dict[str, Agency]:
-    """Agencies by code."""
-    stmt = select(Agency).where(col(Agency.code).in_(list(codes)))
-    return {agency.code: agency for agency in await session.scalars(stmt)}
 
 
 async def check_counter(session: AsyncSession, agency: str, code: str | None) -> None:

@@ -36,14 +36,18 @@ def reference_key(chosen: str | None, data_dir: Path) -> bytes:
     """The secret of dossier references: the chosen one, or a file made once beside the data."""
     if chosen is not None:
         return chosen.encode()
-    path = data_dir / "reference.key"
+    return kept_secret(data_dir / "reference.key", secrets.token_hex(32)).encode()
+
+
+def kept_secret(path: Path, new: str) -> str:
+    """The secret in the file; the first of several processes puts its new one there."""
     if not path.exists():
-        _write_once(path, secrets.token_hex(32))
-    return path.read_text().strip().encode()
+        _write_once(path, new)
+    return path.read_text().strip()
 
 
 def _write_once(path: Path, secret: str) -> None:
-    """Make the file whole or not at all; the first of several processes wins."""
+    """Make the file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -28,13 +28,18 @@ async def migrate(engine: AsyncEngine) -> None:
         await connection.run_sync(lambda sync: command.upgrade(config(sync), "head"))
 
 
+async def revision(engine: AsyncEngine) -> str | None:
+    """The schema's revision; None when the database is empty."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision()
+        )
+
+
 async def check_current(engine: AsyncEngine) -> None:
     """Nothing when the schema is this program's; else raises SchemaOutdatedError."""
     scripts = ScriptDirectory.from_config(config())
-    async with engine.connect() as connection:
-        found = await connection.run_sync(
-            lambda sync: MigrationContext.configure(sync).get_current_revision()
-        )
+    found = await revision(engine)
     if found == scripts.get_current_head():
         return
     if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:

@@ -4,7 +4,7 @@ import json
 from functools import partial
 
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -39,8 +39,11 @@ def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         raise DatabaseUnusableError(
             f"HAILONG_DATABASE_URL names {address.get_backend_name()}; only postgresql will do."
         )
+    query = dict(address.query)
+    if "sslmode" in query:  # as libpq calls it; asyncpg takes the same words as `ssl`
+        query["ssl"] = query.pop("sslmode")
     return create_async_engine(
-        address.set(drivername="postgresql+asyncpg"),
+        address.set(drivername="postgresql+asyncpg", query=query),
         pool_size=pool_size,
         pool_pre_ping=True,
         hide_parameters=True,
@@ -65,7 +68,7 @@ async def check_server(engine: AsyncEngine) -> None:
     try:
         async with engine.connect() as connection:
             number = await connection.scalar(text("SHOW server_version_num"))
-    except (OSError, TimeoutError, DBAPIError, SQLAlchemyError) as error:
+    except (OSError, TimeoutError, TypeError, ValueError, SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error or type(error).__name__).split("\n")[0]
         raise DatabaseUnusableError(
             f"No database at {where} ({reason}): start that server, mend HAILONG_DATABASE_URL, "

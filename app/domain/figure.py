@@ -77,7 +77,7 @@ def judge(
     """The figure to show for a measure. `met` compares the exact value, not the rounded one."""
     shown = withhold(measure, minimum_n)
     goal = target.value if target else None
-    exact_gap = shown.value - Fraction(goal) if shown.value is not None and goal else None
+    exact_gap = None if shown.value is None or goal is None else shown.value - Fraction(goal)
     return Figure(
         shown,
         shown.status,

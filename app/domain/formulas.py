@@ -104,9 +104,9 @@ def pool(kernel: Kernel, what: Labelled, questions: Questions, base: Base) -> Me
             what.level, what.code, what.name, Status.EXEMPT, n, questions=tuple(questions)
         )
     ratio = sum((kernel.ratio(question, base) for question in used), Ratio())
-    if not ratio.denominator:
-        return Measure(what.level, what.code, what.name, Status.PENDING, questions=used)
     n = people(used, base)
+    if not n:
+        return Measure(what.level, what.code, what.name, Status.PENDING, questions=used)
     low, high = share_interval(ratio, n) if kernel.share else (None, None)
     value = 100 * ratio.numerator / ratio.denominator
     return Measure(

@@ -77,11 +77,13 @@ def people(questions: Sequence[QuestionTally], base: Base) -> int:
     """The most answers, or forms, of one question, added over the surveys.
 
     Answers of one person hang together, so a share pooled over nine questions of a hundred forms
-    is no surer than a hundred answers; the interval uses this number (docs/methods.md).
+    is no surer than a hundred answers; the interval uses this number (docs/methods.md). A flawed
+    sheet with more answers than forms speaks for no more people than it has forms.
     """
     most: dict[str, int] = {}
     for question in questions:
-        size = question.forms if base is Base.FORMS else question.answers
+        answered = min(question.answers, question.forms)
+        size = question.forms if base is Base.FORMS else answered
         most[question.survey] = max(most.get(question.survey, 0), size)
     return sum(most.values())
 

@@ -127,7 +127,13 @@ def mean_of_units(units: Sequence[Sequence[SurveyTally]], base: Base, minimum_n:
     """The unweighted mean of the units' top2-shares; units with too few answers are left out."""
     share = METHODS["top2-share@1"]
     parts = [measures(share, tallies, Level.OVERALL, base)[0] for tallies in units]
-    return mean_of(part for part in parts if part.n >= minimum_n)
+    enough = [part for part in parts if part.n >= minimum_n]
+    asked = [part for part in parts if part.status is not Status.NOT_ASKED]
+    if enough or not asked:
+        return mean_of(enough)
+    status = Status.TOO_FEW if any(part.n for part in asked) else Status.PENDING
+    n = max(part.n for part in asked)
+    return Measure(Level.OVERALL, "overall", OVERALL, status, n)
 
 
 def _by_question(method: Method, questions: Questions, level: Level, base: Base) -> list[Measure]:
@@ -142,6 +148,7 @@ def _by_question(method: Method, questions: Questions, level: Level, base: Base)
 def _by_option(question: str, group: Questions, base: Base) -> list[Measure]:
     """Each counted option's share of the answers (or forms) to its question."""
     n = people(group, base)
+    whole = sum(tally.forms if base is Base.FORMS else tally.answers for tally in group)
     found = []
     for option, count in options(group):
         if not option.counted:
@@ -151,7 +158,7 @@ def _by_option(question: str, group: Questions, base: Base) -> list[Measure]:
             nothing = Status.PENDING
             found.append(Measure(Level.OPTION, code, option.label, nothing, questions=used))
             continue
-        ratio = Ratio(Fraction(count), Fraction(n))
+        ratio = Ratio(Fraction(count), Fraction(whole))
         low, high = share_interval(ratio, n)
         value = 100 * ratio.numerator / ratio.denominator
         found.append(

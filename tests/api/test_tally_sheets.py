@@ -78,6 +78,16 @@ async def test_the_same_sheet_sent_twice_is_counted_once(surveyed, make):
     assert (await figures(surveyed, by="question"))[0]["n"] == 10
 
 
+async def test_a_reworded_reason_does_not_make_another_sheet(surveyed, make):
+    for reason in ("Theo số liệu đã công bố", "Đúng như thông báo"):
+        accept = [{"pointer": "/counts/q1", "reason": reason}]
+        answer = await make.sheet(FLAWED, 10, accept=accept)
+        assert answer.status_code == 201
+    (first, _) = await figures(surveyed, by="question")
+    assert (first["denominator"], first["n"]) == (13, 10)
+    assert [f["reason"] for f in first["findings"]] == ["Theo số liệu đã công bố"]
+
+
 async def test_two_offices_with_the_same_counts_say_so_by_their_keys(surveyed, make):
     body = {"agency": "A1", "survey": "s1", "channel": "paper", "period": "2026-05", "forms": 10}
     for key in ("office-1", "office-2", "office-2"):
@@ -157,10 +167,10 @@ async def test_questions_of_different_questionnaires_are_kept_apart(make, client
     await make.sheet({"q1": {"1": 6}}, 6, survey="s2")
     query = QUERY | {"survey": ["s1", "s2"]}
     by_question = (await client.get("/v1/indices", params=query | {"by": "question"})).json()
-    assert [(f["code"], f["value"]) for f in by_question["figures"]] == [
-        ("q1", 100.0),
-        ("q2", None),
-        ("q1", 0.0),
+    assert [(f["questionnaire"], f["code"], f["value"]) for f in by_question["figures"]] == [
+        ("s1-form", "q1", 100.0),
+        ("s1-form", "q2", None),
+        ("s2-form", "q1", 0.0),
     ]
     by_criterion = (await client.get("/v1/indices", params=query | {"by": "criterion"})).json()
     assert [(f["code"], f["value"]) for f in by_criterion["figures"]] == [

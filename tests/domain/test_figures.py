@@ -85,6 +85,11 @@ def test_a_figure_on_too_few_answers_is_withheld_with_its_gap():
     assert figure.measure.low is None
 
 
+def test_a_target_of_nought_is_a_target():
+    figure = judge(measure(Fraction(1)), Base.ANSWERS, 5, target("0"), [])
+    assert (figure.gap, figure.met) == (Decimal("1.00"), True)
+
+
 def test_an_agencys_own_target_comes_before_its_groups():
     aims = [target("83"), target("90", own=True)]
     assert target_for(aims, "overall", YEAR).value == 90

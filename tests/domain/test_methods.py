@@ -39,7 +39,8 @@ tallies = st.tuples(
 def one(*levels: int, forms_counted: int | None = None) -> tally.SurveyTally:
     """A tally of one 5-level question, best level first."""
     form = forms.read("one", 1, questionnaire(("c", [five_levels("q1")]), overall="q1"))
-    return tally.SurveyTally("s", form, forms_counted or sum(levels), (levels,))
+    counts = (*levels, 0, 0, 0, 0, 0)[:5]
+    return tally.SurveyTally("s", form, forms_counted or sum(levels), (counts,))
 
 
 def value(method: str, *found: tally.SurveyTally, level: Level = Level.OVERALL) -> Fraction | None:
@@ -128,6 +129,27 @@ def test_units_weigh_the_same_whatever_their_size():
 def test_units_with_too_few_answers_are_left_out_of_the_mean():
     measure = methods.mean_of_units([[one(100, 0, 0, 0, 0)], [one(0, 0, 0, 0, 4)]], Base.ANSWERS, 5)
     assert measure.value == 100
+
+
+@pytest.mark.parametrize(
+    ("units", "status"),
+    [([], Status.NOT_ASKED), ([one(0)], Status.PENDING), ([one(4)], Status.TOO_FEW)],
+)
+def test_a_mean_of_units_says_why_it_has_no_value(units, status):
+    measure = methods.mean_of_units([[unit] for unit in units], Base.ANSWERS, 5)
+    assert (measure.status, measure.value) == (status, None)
+
+
+def test_a_flawed_sheet_speaks_for_no_more_people_than_it_has_forms():
+    flawed = one(6, 7, 2, 0, 0, forms_counted=13)
+    (measure,) = methods.measures(
+        methods.METHODS["top2-share@1"], [flawed], Level.QUESTION, Base.ANSWERS
+    )
+    assert (measure.n, measure.ratio.denominator) == (13, 15)
+    by_option = methods.measures(
+        methods.METHODS["top2-share@1"], [flawed], Level.OPTION, Base.ANSWERS
+    )
+    assert sum(option.value for option in by_option) == 100
 
 
 def test_shares_of_forms_count_those_who_did_not_answer():
