@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(middleware.DeclaredLength, limit=settings.max_body_bytes)
     app.add_middleware(middleware.RequestLog)
     _add_docs(app)
-    _add_problem_schema(app)
+    _complete_contract(app)
     return app
 
 
@@ -99,18 +99,20 @@ def _add_docs(app: FastAPI) -> None:
         )
 
 
-def _add_problem_schema(app: FastAPI) -> None:
-    """Put the problem document, which every route may answer, into the contract."""
+def _complete_contract(app: FastAPI) -> None:
+    """Put into the contract the problem documents, and each route's own words as its summary."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            components = plain()["components"]
+            contract = plain()
+            components = contract["components"]
             components["examples"] = errors.example_problems()
-            schemas = components["schemas"]
             problem = errors.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= problem.pop("$defs")
-            schemas["Problem"] = problem
+            components["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+            for path in contract["paths"].values():
+                for operation in path.values():
+                    operation["summary"] = operation["description"].split("\n")[0].rstrip(".")
         return plain()
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -175,7 +175,7 @@ async def _counted(
             measure,
             query.base,
             minimum_n,
-            target_for(aims.get(agency.code, []), measure.code, months),
+            target_for(aims.get(agency.code, []), measure, months),
             notes,
         )
         for measure in _measures(method, found, query, minimum_n)
@@ -230,7 +230,7 @@ async def _published(session: Session, query: IndexQuery, language: Language) ->
     figures = []
     for measure in published.measures(method, query.by, [printed.get(b, []) for b in bodies]):
         about = notes if measure.code == "overall" else []
-        aim = target_for(aims, measure.code, months)
+        aim = target_for(aims, measure, months)
         shown = figure_out(judge(measure, Base.ANSWERS, 0, aim, about), language)
         if method == published.AS_PUBLISHED:
             shown.rank, shown.peer_count = published.place(own, measure.code)

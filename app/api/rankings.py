@@ -188,16 +188,12 @@ async def _counted(
         methods.check_ranks(method)
     refusals.raise_all()
     months = query.months
-    return method.id, {
-        one.agency.code: judge(
-            methods.criterion(method, one.tallies, query.criterion, query.base),
-            query.base,
-            minimum_n,
-            target_for(one.targets, query.criterion, months),
-            one.findings,
-        )
-        for one in await evidence(session, peers, forms, months)
-    }
+    figures = {}
+    for one in await evidence(session, peers, forms, months):
+        measure = methods.criterion(method, one.tallies, query.criterion, query.base)
+        aim = target_for(one.targets, measure, months)
+        figures[one.agency.code] = judge(measure, query.base, minimum_n, aim, one.findings)
+    return method.id, figures
 
 
 Printed = Mapping[str, tuple[int | None, int | None]]
@@ -214,16 +210,13 @@ async def _published(
     months, codes = query.months, [peer.code for peer in peers]
     printed = await published_indices.of_agencies(session, query.source or "", months, codes)
     aims = await targets.of_agencies(session, codes, months)
-    figures = {
-        code: judge(
-            published.of_criterion(printed.get(code, []), query.criterion),
-            Base.ANSWERS,
-            0,
-            target_for(aims.get(code, []), query.criterion, months),
-            published.findings(printed.get(code, [])) if query.criterion == "overall" else [],
-        )
-        for code in codes
-    }
+    figures = {}
+    for code in codes:
+        own = printed.get(code, [])
+        measure = published.of_criterion(own, query.criterion)
+        aim = target_for(aims.get(code, []), measure, months)
+        notes = published.findings(own) if query.criterion == "overall" else []
+        figures[code] = judge(measure, Base.ANSWERS, 0, aim, notes)
     places = {code: published.place(printed.get(code, []), query.criterion) for code in codes}
     return method, figures, places
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from app.domain.measure import Base, Measure, Status, options
+from app.domain.measure import Base, Level, Measure, Status, options
 from app.domain.period import Period
 from app.domain.questionnaire import Option
 
@@ -90,15 +90,18 @@ def judge(
     )
 
 
-def target_for(targets: Iterable[Target], criterion: str, period: Period) -> Target | None:
-    """The target of the criterion: the agency's own first, then the shortest period around.
+def target_for(targets: Iterable[Target], measure: Measure, period: Period) -> Target | None:
+    """The target of an overall or a criterion's measure.
 
-    Of several peer groups' targets the highest holds.
+    The agency's own comes first, then the one of the shortest period around. Of several peer
+    groups' targets the highest holds.
     """
+    if measure.level not in {Level.OVERALL, Level.CRITERION}:
+        return None
     fitting = [
         target
         for target in targets
-        if target.criterion == criterion and target.period.contains(period)
+        if target.criterion == measure.code and target.period.contains(period)
     ]
     return min(
         fitting,

@@ -65,6 +65,9 @@ def measure(value: Fraction | None, n: int = 100) -> Measure:
     return Measure(Level.OVERALL, "overall", {"vi": "x"}, status, n, value)
 
 
+OVERALL = measure(Fraction(90))
+
+
 def target(value: str, span: str = "2022", *, own: bool = False) -> Target:
     return Target("overall", period.parse(span), Decimal(value), own)
 
@@ -92,15 +95,16 @@ def test_a_target_of_nought_is_a_target():
 
 def test_an_agencys_own_target_comes_before_its_groups():
     aims = [target("83"), target("90", own=True)]
-    assert target_for(aims, "overall", YEAR).value == 90
+    assert target_for(aims, OVERALL, YEAR).value == 90
 
 
 def test_the_target_of_the_shortest_period_around_holds():
     aims = [target("83"), target("80", "2022-Q3")]
-    assert target_for(aims, "overall", period.parse("2022-07")).value == 80
-    assert target_for(aims, "overall", YEAR).value == 83
-    assert target_for(aims, "access", YEAR) is None
-    assert target_for(aims, "overall", period.parse("2023")) is None
+    assert target_for(aims, OVERALL, period.parse("2022-07")).value == 80
+    assert target_for(aims, OVERALL, YEAR).value == 83
+    assert target_for(aims, OVERALL, period.parse("2023")) is None
+    assert target_for(aims, replace(OVERALL, code="access"), YEAR) is None
+    assert target_for(aims, replace(OVERALL, level=Level.QUESTION), YEAR) is None
 
 
 @pytest.mark.parametrize(
