@@ -67,7 +67,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await installation.bind(opened, app.state.reference_key)
             if settings.admin_key is not None:
                 key = settings.admin_key.get_secret_value()
-                await keys.create(opened, key, ADMIN, datetime.now(UTC), None)
+                await keys.replace(opened, key, ADMIN, datetime.now(UTC))
         yield
 
 
@@ -77,8 +77,15 @@ def _end_with_parent() -> None:
     It would otherwise go on holding the port.
     """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), signal.SIGTERM)
+    if parent is None:
+        return
+    loop, sentinel = asyncio.get_running_loop(), parent.sentinel
+
+    def end() -> None:
+        loop.remove_reader(sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(sentinel, end)
 
 
 ADMIN = Caller("admin", SCOPES, None)

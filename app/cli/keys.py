@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import texts
@@ -24,6 +25,7 @@ app = typer.Typer(no_args_is_help=True)
 
 PREFIX = "hl_"
 LONGEST_NAME = 200
+LAST_NUMBER = 2**31 - 1
 
 
 def new_key() -> str:
@@ -69,7 +71,7 @@ def list_keys() -> None:
         days = (row.created_at, row.expires_at, row.revoked_at)
         table.add_row(
             str(row.id),
-            row.name,
+            Text(row.name),  # as it is, not as markup
             " ".join(row.scopes),
             "all" if row.agencies is None else " ".join(row.agencies),
             *("" if day is None else f"{day:%Y-%m-%d %H:%M}" for day in days),
@@ -78,7 +80,9 @@ def list_keys() -> None:
 
 
 @app.command()
-def revoke(number: Annotated[int, typer.Argument(help="The number that `list` shows.")]) -> None:
+def revoke(
+    number: Annotated[int, typer.Argument(min=1, max=LAST_NUMBER, help="As `list` shows it.")],
+) -> None:
     """End a key at once."""
 
     async def end() -> bool:

@@ -23,9 +23,6 @@ class PortTakenError(Exception):
 
 def serve(settings: Settings) -> None:
     """Serve until interrupted."""
-    # uvicorn ends its work on SIGTERM and then raises it again, which would end us before we
-    # have left the embedded server.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with held(settings):
         check_port(settings)
         asyncio.run(_check(settings))
@@ -36,7 +33,7 @@ def serve(settings: Settings) -> None:
             port=settings.port,
             workers=settings.workers,
             access_log=False,
-            log_level="warning",
+            log_config=None,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
@@ -45,6 +42,9 @@ def serve(settings: Settings) -> None:
 @contextmanager
 def held(settings: Settings) -> Iterator[None]:
     """Keep the embedded server, if that is the one, from stopping between two of its users."""
+    # SIGTERM would end us before we have left the server; uvicorn, too, raises it again when it
+    # has ended its own work.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     if settings.database_url is not None:
         yield
         return

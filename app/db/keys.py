@@ -38,6 +38,17 @@ async def create(
     await session.execute(stmt.on_conflict_do_update(index_elements=["hash"], set_=values))
 
 
+async def replace(session: AsyncSession, key: str, granted: Caller, now: datetime) -> None:
+    """Store the key and end all others of the same name, as when a setting was changed."""
+    await create(session, key, granted, now, None)
+    others = update(ApiKey).where(
+        col(ApiKey.name) == granted.key,
+        col(ApiKey.hash) != hashed(key),
+        col(ApiKey.revoked_at).is_(None),
+    )
+    await session.execute(others.values(revoked_at=now))
+
+
 async def authenticate(session: AsyncSession, key: str, now: datetime) -> Caller:
     """Whose key it is; raises CredentialUnknownError when unknown, expired or revoked."""
     stmt = select(ApiKey).where(

@@ -31,7 +31,7 @@ def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     """
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise DatabaseUnusableError(
             "HAILONG_DATABASE_URL is not an address like postgresql://user:password@host/database."
         ) from error
@@ -68,7 +68,7 @@ async def check_server(engine: AsyncEngine) -> None:
     try:
         async with engine.connect() as connection:
             number = await connection.scalar(text("SHOW server_version_num"))
-    except (OSError, TimeoutError, TypeError, ValueError, SQLAlchemyError) as error:
+    except (OSError, TypeError, ValueError, OverflowError, SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error or type(error).__name__).split("\n")[0]
         raise DatabaseUnusableError(
             f"No database at {where} ({reason}): start that server, mend HAILONG_DATABASE_URL, "
