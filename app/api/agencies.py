@@ -1,23 +1,25 @@
 """Agencies, their counters and successors."""
 
-from collections import Counter as Counts
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
 from app.api.errors import problems
-from app.api.schemas import Code, Day, In, Localised, Out, Share, example, refuse, texts_of
+from app.api.schemas import Code, Day, In, Localised, Out, Share, example, texts_of
 from app.db import agencies
 from app.db.tables import Agency, Counter
 from app.domain.errors import (
     AgencyNotFoundError,
     AlreadySucceededError,
     CounterNotFoundError,
+    Fault,
     InvalidError,
     PreconditionFailedError,
+    Refusals,
     UnknownReferenceError,
 )
 
@@ -45,11 +47,10 @@ class AgencyIn(In):
     valid_from: Day
     valid_to: Day | None = None
 
-    @model_validator(mode="after")
-    def _days(self) -> "AgencyIn":
+    def faults(self) -> Iterator[Fault]:
+        """Whether it ends before it begins."""
         if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise refuse("ends-before-it-begins")
-        return self
+            yield Fault("/valid_to", "ends-before-it-begins")
 
 
 class AgencyOut(Out):
@@ -131,15 +132,16 @@ class SuccessionIn(In):
     successors: Annotated[list[Successor], Field(min_length=1, max_length=SUCCESSORS)]
     on: Day
 
-    @model_validator(mode="after")
-    def _whole(self) -> "SuccessionIn":
-        named = Counts(successor.agency for successor in self.successors)
-        for agency, times in named.items():
-            if times > 1:
-                raise refuse("duplicate-code", value=agency)
+    def faults(self) -> Iterator[Fault]:
+        """Whether the successors take over the whole, each once."""
+        seen: set[str] = set()
+        for place, successor in enumerate(self.successors):
+            if successor.agency in seen:
+                params = {"value": successor.agency}
+                yield Fault(f"/successors/{place}/agency", "duplicate-code", params)
+            seen.add(successor.agency)
         if sum(successor.share for successor in self.successors) != 1:
-            raise refuse("shares-do-not-add-up")
-        return self
+            yield Fault("/successors", "shares-do-not-add-up")
 
 
 class SuccessionOut(Out):
@@ -179,7 +181,13 @@ async def put_agency(
 ) -> AgencyOut:
     """Create or change an agency."""
     caller.check_agency(agency, "/path/agency")
+    refusals = Refusals()
     values = {**body.model_dump(), "name": texts_of(body.name)}
+    with refusals:
+        body.check()
+    with refusals:
+        await agencies.check_parent(session, agency, body.parent)
+    refusals.raise_all()
     row = await agencies.put(session, agency, values, state)
     stored(response, row.revision)
     return out(row)
@@ -262,6 +270,7 @@ async def record_succession(
 ) -> SuccessionOut:
     """End an agency and name who takes over its work. Sent again, it changes nothing."""
     caller.check_agency(agency, "/path/agency")
+    body.check()
     shares = {successor.agency: successor.share for successor in body.successors}
     row = await agencies.succeed(session, agency, shares, body.on)
     named = [SuccessorOut.model_validate(successor) for successor in body.successors]

@@ -61,8 +61,8 @@ Language = Annotated[texts.Language, Depends(texts.language)]
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer hl_…`")
 
 
-def needs(scope: str) -> Callable[..., object]:
-    """A dependency that lets through callers whose key carries the scope."""
+def needs(*scopes: str) -> Callable[..., object]:
+    """A dependency that lets through callers whose key carries one of the scopes."""
 
     async def guard(
         session: Session,
@@ -72,10 +72,10 @@ def needs(scope: str) -> Callable[..., object]:
         if credentials is None:
             raise CredentialMissingError
         caller = await keys.authenticate(session, credentials.credentials, moment)
-        caller.check_scope(scope)
+        caller.check_scope(*scopes)
         return caller
 
-    guard.scope = scope  # type: ignore[attr-defined]  # read by the test that walks all routes
+    guard.scopes = scopes  # type: ignore[attr-defined]  # read by the test that walks all routes
     return guard
 
 
@@ -84,6 +84,7 @@ CatalogueWriter = Annotated[Caller, Depends(needs("catalogue:write"))]
 DossierReader = Annotated[Caller, Depends(needs("dossiers:read"))]
 DossierWriter = Annotated[Caller, Depends(needs("dossiers:write"))]
 RatingWriter = Annotated[Caller, Depends(needs("ratings:write"))]
+MethodReader = Annotated[Caller, Depends(needs("catalogue:read", "indices:read"))]
 IndexReader = Annotated[Caller, Depends(needs("indices:read"))]
 
 

@@ -34,6 +34,7 @@ from app.domain.errors import (
     DossierNotFoundError,
     InvalidError,
     PreconditionFailedError,
+    Refusals,
     UnknownReferenceError,
 )
 
@@ -139,8 +140,12 @@ async def register_dossier(
 ) -> DossierOut:
     """Register a received dossier, or correct its receipt while it is open."""
     caller.check_agency(agency, "/path/agency")
-    if faults := rules.check_received(body.received_at, body.due_at, moment):
-        raise InvalidError(*faults)
+    refusals = Refusals()
+    with refusals:
+        rules.check_received(body.received_at, body.due_at, moment)
+    with refusals:
+        await dossiers.check_references(session, agency, body.procedure, body.counter)
+    refusals.raise_all()
     row = await dossiers.register(session, agency, code, body.model_dump(), state)
     stored(response, row.revision)
     return _out(agency, row)

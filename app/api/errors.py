@@ -129,7 +129,7 @@ def problem(
         type=f"/problems/{code}",
         title=texts.say(language, code),
         status=status,
-        detail=named[0].detail if len(named) == 1 else texts.say(language, f"{code}:help"),
+        detail=_detail(language, code, named),
         instance=request.url.path,
         code=code,
         errors=named,
@@ -140,6 +140,13 @@ def problem(
         {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})},
         MEDIA_TYPE,
     )
+
+
+def _detail(language: texts.Language, code: str, named: Sequence[FaultOut]) -> str:
+    """What is wrong, when it is one thing, and what to do about it."""
+    if len(named) != 1:
+        return texts.say(language, f"{code}:help")
+    return f"{named[0].detail} {texts.say(language, f'{named[0].code}:help')}"
 
 
 def problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, Any]]:

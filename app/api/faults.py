@@ -16,9 +16,9 @@ _CODES: Mapping[str, str] = {
     "enum": "not-allowed",
     "literal_error": "not-allowed",
     "greater_than": "out-of-range",
-    "greater_than_equal": "out-of-range",
+    "greater_than_equal": "too-small",
     "less_than": "out-of-range",
-    "less_than_equal": "out-of-range",
+    "less_than_equal": "too-large",
     "multiple_of": "out-of-range",
     "decimal_max_places": "too-many-decimals",
     "decimal_parsing": "wrong-type",
@@ -36,16 +36,12 @@ OWN = frozenset(
         "bad-dossier-code",
         "blank",
         "not-one-month",
-        "ends-before-it-begins",
-        "not-whole-months",
-        "more-returned-than-issued",
-        "shares-do-not-add-up",
-        "duplicate-code",
-        "one-of-agencies-or-peer-group",
         "one-of-survey-or-source",
         "one-of-period-or-first-and-last",
     }
 )
+
+CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 _LIMITS = (
     "max_length",
@@ -68,6 +64,9 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
     code = _CODES.get(kind, "wrong-type")
     context = error.get("ctx") or {}
     limit = next((str(context[name]) for name in _LIMITS if name in context), "")
+    if code == "bad-format" and limit == CODE_PATTERN:
+        code = "bad-code"
+    limit = limit.replace("' or '", "', '").replace("'", "")
     return Fault(pointer(error["loc"]), code, {"limit": limit, "allowed": limit})
 
 

@@ -14,8 +14,10 @@ class FindingOut(Out):
     code: str
     detail: str
     reason: str | None
+    agency: str | None
     survey: str | None
     question: str | None
+    month: str | None
 
 
 def findings_out(findings: Iterable[Finding], language: Language) -> list[FindingOut]:
@@ -25,8 +27,10 @@ def findings_out(findings: Iterable[Finding], language: Language) -> list[Findin
             code=finding.code,
             detail=texts.say(language, f"{finding.code}:detail", **finding.params),
             reason=finding.reason,
+            agency=finding.agency,
             survey=finding.survey,
             question=finding.question,
+            month=finding.month,
         )
         for finding in findings
     ]

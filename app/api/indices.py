@@ -1,6 +1,7 @@
 """Satisfaction indices of one agency: overall, per criterion, per question, per option."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -12,10 +13,9 @@ from app.api.figures import AgencyRef, FigureOut, FigureQuery, agency_ref, figur
 from app.api.methods import MethodRef, method_ref
 from app.api.schemas import Code, Moment, Out, PeriodOut, example
 from app.db import agencies, published_indices, surveys, targets
-from app.db.figures import Evidence, evidence
+from app.db.figures import evidence
 from app.db.surveys import SurveyForm
-from app.db.tables import Agency, Distribution
-from app.domain import forms as counted_forms
+from app.db.tables import Agency
 from app.domain import methods, published
 from app.domain.errors import (
     AgencyNotFoundError,
@@ -25,10 +25,9 @@ from app.domain.errors import (
     Refusals,
     SurveyNotFoundError,
 )
-from app.domain.figure import Finding, judge, target_for
-from app.domain.forms import Forms
-from app.domain.measure import Base, Level, Measure
-from app.domain.methods import Method
+from app.domain.figure import judge, target_for
+from app.domain.forms import Forms, summary
+from app.domain.measure import Base, Level
 
 router = APIRouter(prefix="/v1/indices", tags=["figures"])
 
@@ -41,6 +40,7 @@ OVERALL = {
     "source": None,
     "method": {"id": "overall-question@1", "name": "Câu hỏi đánh giá chung"},
     "base": "answers",
+    "minimum_n": 5,
     "as_of": "2022-12-31T10:00:00+07:00",
     "edition": None,
     "forms": {"issued": 30, "returned": 30, "valid": 30, "response_rate": 100.0},
@@ -99,6 +99,7 @@ class IndicesOut(Out):
     source: str | None
     method: MethodRef
     base: Base
+    minimum_n: int = Field(description="Figures that rest on fewer people are withheld")
     as_of: Moment
     edition: str | None
     forms: FormsOut
@@ -128,7 +129,9 @@ async def get_indices(
     """Satisfaction indices of an agency, from its surveys or from a published source."""
     caller.check_agency(query.agency, "/query/agency")
     if query.source is None:
-        agency, method, forms, figures = await _counted(session, query, chosen.minimum_n, language)
+        agency, method, forms, figures = await _counted(
+            session, query, Reader(language, chosen.minimum_n)
+        )
     else:
         agency, method, forms, figures = await _published(session, query, language)
     answer = IndicesOut(
@@ -138,6 +141,7 @@ async def get_indices(
         source=query.source,
         method=method_ref(method, language),
         base=query.base,
+        minimum_n=chosen.minimum_n,
         as_of=moment,
         edition=None,
         forms=FormsOut.model_validate(forms),
@@ -147,12 +151,18 @@ async def get_indices(
     return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """In which language figures are shown, and from how many people on."""
+
+    language: Language
+    minimum_n: int
+
+
 Found = tuple[Agency, str, Forms, list[FigureOut]]
 
 
-async def _counted(
-    session: Session, query: IndexQuery, minimum_n: int, language: Language
-) -> Found:
+async def _counted(session: Session, query: IndexQuery, reader: Reader) -> Found:
     """The figures that our own tallies give."""
     months, refusals = query.months, Refusals()
     with refusals:
@@ -162,53 +172,40 @@ async def _counted(
     with refusals:
         method = methods.find(query.method or DEFAULT_METHOD, query.by, query.base)
     refusals.raise_all()
-    bodies = [agency]
     if method.of_units:
-        bodies = list(await agencies.children(session, agency.code, months.first, months.last))
-    found = await evidence(session, bodies, forms, months)
-    issued = await surveys.distributed(session, query.survey, [body.code for body in bodies])
-    aims = await targets.of_agencies(session, [agency.code], months)
-    summary = _forms(forms, issued, found, query)
-    notes = [*(note for one in found for note in one.findings), *counted_forms.findings(summary)]
-    figures = [
-        judge(
-            measure,
-            query.base,
-            minimum_n,
-            target_for(aims.get(agency.code, []), measure, months),
-            notes,
-        )
-        for measure in _measures(method, found, query, minimum_n)
-    ]
-    return agency, method.id, summary, [figure_out(figure, language) for figure in figures]
+        return await _of_units(session, agency, forms, query, reader)
+    (found,) = await evidence(session, [agency], forms, months)
+    shown = []
+    for measure in methods.measures(method, found.tallies, query.by, query.base):
+        aim = target_for(found.targets, measure, months)
+        figure = judge(measure, query.base, reader.minimum_n, aim, found.findings)
+        shown.append(figure_out(figure, reader.language))
+    return agency, method.id, summary(found.parts), shown
 
 
-def _measures(
-    method: Method, found: Sequence[Evidence], query: IndexQuery, minimum_n: int
-) -> list[Measure]:
-    if method.of_units:
-        return [methods.mean_of_units([one.tallies for one in found], query.base, minimum_n)]
-    return methods.measures(method, found[0].tallies, query.by, query.base)
-
-
-def _forms(
-    surveyed: Sequence[SurveyForm],
-    issued: Sequence[Distribution],
-    found: Sequence[Evidence],
+async def _of_units(
+    session: Session,
+    agency: Agency,
+    forms: Sequence[SurveyForm],
     query: IndexQuery,
-) -> Forms:
-    """Distributions are of whole surveys, so they are shown only when the period holds them."""
+    reader: Reader,
+) -> Found:
+    """The mean of the indices of the agencies under this one."""
     months = query.months
-    whole = all(
-        form.survey.closes_on is not None
-        and months.first <= form.survey.opens_on
-        and form.survey.closes_on <= months.last
-        for form in surveyed
+    units = await agencies.children(session, agency.code, months.first, months.last)
+    found = await evidence(session, units, forms, months)
+    aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
+    measure, used = methods.mean_of_units(
+        [one.tallies for one in found], query.base, reader.minimum_n
     )
-    counted = sum(tally.forms for one in found for tally in one.tallies)
-    return counted_forms.summary(
-        [(row.issued, row.returned, row.invalid) for row in issued] if whole else [], counted
-    )
+    notes = [methods.units_finding(len(used), len(units))]
+    notes += [
+        replace(note, agency=units[place].code) for place in used for note in found[place].findings
+    ]
+    aim = target_for(aims, measure, months)
+    figure = judge(measure, query.base, reader.minimum_n, aim, notes)
+    parts = [part for one in found for part in one.parts]
+    return agency, methods.MEAN_OF_UNITS, summary(parts), [figure_out(figure, reader.language)]
 
 
 async def _published(session: Session, query: IndexQuery, language: Language) -> Found:
@@ -217,22 +214,22 @@ async def _published(session: Session, query: IndexQuery, language: Language) ->
     with refusals:
         agency = await agencies.get(session, query.agency, "/query/agency")
     with refusals:
-        method = published.find(query.method or published.AS_PUBLISHED, query.by)
+        method = published.find(query.method or methods.AS_PUBLISHED, query.by)
     refusals.raise_all()
     bodies = [agency.code]
-    if method == published.MEAN_OF_UNITS:
+    if method == methods.MEAN_OF_UNITS:
         under = await agencies.children(session, agency.code, months.first, months.last)
         bodies = [unit.code for unit in under]
     printed = await published_indices.of_agencies(session, query.source or "", months, bodies)
     aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
-    own = printed.get(agency.code, [])
-    notes: list[Finding] = published.findings(own)
-    figures = []
+    notes = published.notes(method, [printed.get(body, []) for body in bodies])
+    shown = []
     for measure in published.measures(method, query.by, [printed.get(b, []) for b in bodies]):
-        about = notes if measure.code == "overall" else []
         aim = target_for(aims, measure, months)
-        shown = figure_out(judge(measure, Base.ANSWERS, 0, aim, about), language)
-        if method == published.AS_PUBLISHED:
-            shown.rank, shown.peer_count = published.place(own, measure.code)
-        figures.append(shown)
-    return agency, method, Forms(None, None, None), figures
+        about = notes if measure.level is Level.OVERALL else []
+        figure = figure_out(judge(measure, Base.ANSWERS, 0, aim, about), language)
+        if method == methods.AS_PUBLISHED:
+            own = printed.get(agency.code, [])
+            figure.rank, figure.peer_count = published.place(own, measure.code)
+        shown.append(figure)
+    return agency, method, Forms(None, None, None), shown

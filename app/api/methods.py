@@ -6,13 +6,12 @@ from fastapi import APIRouter, Path
 from pydantic import ConfigDict
 
 from app.api import texts
-from app.api.deps import CatalogueReader, Language
+from app.api.deps import Language, MethodReader
 from app.api.errors import problems
 from app.api.schemas import Out, example
-from app.domain import published
 from app.domain.errors import Fault, MethodNotFoundError
 from app.domain.measure import Base, Level
-from app.domain.methods import METHODS
+from app.domain.methods import AS_PUBLISHED, METHODS
 
 router = APIRouter(prefix="/v1/methods", tags=["figures"])
 
@@ -61,7 +60,7 @@ class MethodRef(Out):
 
 def ids() -> list[str]:
     """Every method's id."""
-    return [*METHODS, published.AS_PUBLISHED]
+    return [*METHODS, AS_PUBLISHED]
 
 
 def method_ref(method_id: str, language: Language) -> MethodRef:
@@ -70,7 +69,7 @@ def method_ref(method_id: str, language: Language) -> MethodRef:
 
 
 @router.get("", operation_id="list_methods", responses=problems())
-async def list_methods(language: Language, _caller: CatalogueReader) -> MethodList:
+async def list_methods(language: Language, _caller: MethodReader) -> MethodList:
     """All methods, with their formulas in words."""
     return MethodList(items=[_out(method_id, language) for method_id in ids()])
 
@@ -78,7 +77,7 @@ async def list_methods(language: Language, _caller: CatalogueReader) -> MethodLi
 @router.get("/{method}", operation_id="get_method", responses=problems(MethodNotFoundError))
 async def get_method(
     language: Language,
-    _caller: CatalogueReader,
+    _caller: MethodReader,
     method: Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9-]+@[0-9]+$")],
 ) -> MethodOut:
     """A method: its formula in words, a worked example, its rounding and its limits."""

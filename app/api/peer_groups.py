@@ -1,20 +1,24 @@
 """Peer groups: who is ranked against whom, and since when."""
 
+from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
 from app.api.errors import problems
-from app.api.schemas import Code, Day, In, Localised, Out, example, refuse, texts_of
-from app.db import peer_groups
+from app.api.schemas import Code, Day, In, Localised, Out, example, texts_of
+from app.db import agencies, peer_groups
 from app.db.tables import PeerGroup
 from app.domain.errors import (
+    Fault,
+    InvalidError,
     PeerGroupNotFoundError,
     PreconditionFailedError,
+    Refusals,
     UnknownReferenceError,
 )
 
@@ -35,12 +39,6 @@ class MemberIn(In):
     valid_from: Day
     valid_to: Day | None = None
 
-    @model_validator(mode="after")
-    def _days(self) -> "MemberIn":
-        if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise refuse("ends-before-it-begins")
-        return self
-
 
 class MemberOut(Out):
     """An agency's time in a peer group."""
@@ -58,14 +56,18 @@ class PeerGroupIn(In):
     name: Localised
     members: Annotated[list[MemberIn], Field(max_length=MEMBERS)]
 
-    @model_validator(mode="after")
-    def _once(self) -> "PeerGroupIn":
+    def faults(self) -> Iterator[Fault]:
         """An agency may come back to a group, but not be in it twice at a time."""
-        spans = sorted((m.agency, m.valid_from, m.valid_to or date.max) for m in self.members)
+        for place, member in enumerate(self.members):
+            if member.valid_to is not None and member.valid_to < member.valid_from:
+                yield Fault(f"/members/{place}/valid_to", "ends-before-it-begins")
+        spans = sorted(
+            (member.agency, member.valid_from, member.valid_to or date.max, place)
+            for place, member in enumerate(self.members)
+        )
         for before, after in pairwise(spans):
             if before[0] == after[0] and after[1] <= before[2]:
-                raise refuse("duplicate-code", value=before[0])
-        return self
+                yield Fault(f"/members/{after[3]}", "duplicate-code", {"value": after[0]})
 
 
 class PeerGroupOut(Out):
@@ -85,7 +87,7 @@ class PeerGroupOut(Out):
     operation_id="put_peer_group",
     responses={
         201: {"model": PeerGroupOut, "description": "Created"},
-        **problems(PreconditionFailedError, UnknownReferenceError),
+        **problems(PreconditionFailedError, UnknownReferenceError, InvalidError),
     },
 )
 async def put_peer_group(
@@ -98,6 +100,14 @@ async def put_peer_group(
 ) -> PeerGroupOut:
     """Create or change a peer group; its members are replaced as a whole."""
     caller.check_unlimited()
+    refusals = Refusals()
+    with refusals:
+        body.check()
+    with refusals:
+        await agencies.check_known(
+            session, {f"/members/{n}/agency": m.agency for n, m in enumerate(body.members)}
+        )
+    refusals.raise_all()
     members = [member.model_dump() for member in body.members]
     row = await peer_groups.put(session, peer_group, texts_of(body.name), members, state)
     stored(response, row.revision)

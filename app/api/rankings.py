@@ -1,7 +1,7 @@
 """Rankings: the agencies of a peer group, best first."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
@@ -38,6 +38,9 @@ OF_DEPARTMENTS = {
     "surveys": [],
     "source": "sipas",
     "method": {"id": "as-published@1", "name": "Theo công bố"},
+    "base": "answers",
+    "minimum_n": 5,
+    "rank_basis": "printed",
     "as_of": "2023-06-13T10:00:00+07:00",
     "edition": None,
     "rows": [
@@ -46,6 +49,8 @@ OF_DEPARTMENTS = {
             "tied_with": [],
             "agency": {"code": "H32.15", "name": "Sở Công Thương"},
             "value": 81.75,
+            "numerator": None,
+            "denominator": None,
             "n": None,
             "ci_low": None,
             "ci_high": None,
@@ -69,10 +74,12 @@ class RankingQuery(FigureQuery):
 class RowOut(Out):
     """An agency's place. Equal exact values share a rank and the next is skipped."""
 
-    rank: int
+    rank: int | None = Field(description="None where a source printed no rank")
     tied_with: list[str]
     agency: AgencyRef
     value: float | None
+    numerator: float | int | None
+    denominator: float | int | None
     n: int | None
     ci_low: float | None
     ci_high: float | None
@@ -102,6 +109,11 @@ class RankingOut(Out):
     surveys: list[str]
     source: str | None
     method: MethodRef
+    base: Base
+    minimum_n: int = Field(description="Peers with fewer people are not ranked")
+    rank_basis: Literal["computed", "printed"] = Field(
+        description="Whether ranks follow from the values here or were printed by the source"
+    )
     as_of: Moment
     edition: str | None
     rows: list[RowOut]
@@ -132,15 +144,14 @@ async def get_ranking(
     peers, refusals = await _peers(session, query)
     for peer in peers:
         caller.check_agency(peer.code, "/query/peer_group")
+    printed: Printed = {}
     if query.source is None:
         method, figures = await _counted(session, query, peers, refusals, chosen.minimum_n)
-        printed: Mapping[str, tuple[int | None, int | None]] = {}
     else:
         method, figures, printed = await _published(session, query, peers, refusals)
-    places = ranking.places(
-        {code: f.measure.value for code, f in figures.items() if f.measure.value is not None},
-        {code: rank for code, (rank, _) in printed.items() if rank is not None},
-    )
+    ranks = {code: rank for code, (rank, _) in printed.items() if rank is not None}
+    values = {c: f.measure.value for c, f in figures.items() if f.measure.value is not None}
+    placed = ranking.printed(values, ranks) if ranks else ranking.computed(values)
     names = {peer.code: agency_ref(peer, language) for peer in peers}
     answer = RankingOut(
         peer_group=query.peer_group,
@@ -150,9 +161,12 @@ async def get_ranking(
         surveys=query.survey,
         source=query.source,
         method=method_ref(method, language),
+        base=query.base,
+        minimum_n=chosen.minimum_n,
+        rank_basis="printed" if ranks else "computed",
         as_of=moment,
         edition=None,
-        rows=[_row(place, names, figures[place.agency], language) for place in places],
+        rows=[_row(rank, place, names, figures[place.agency], language) for rank, place in placed],
         unranked=[
             UnrankedOut(agency=names[code], status=figure.status, n=figure.measure.n)
             for code, figure in figures.items()
@@ -184,7 +198,7 @@ async def _counted(
     with refusals:
         forms = await surveys.with_forms(session, query.survey, "/query/survey")
     with refusals:
-        method = methods.find(query.method or DEFAULT_METHOD, level, query.base)
+        method = methods.find(query.method or DEFAULT_METHOD, level, query.base, "/query/criterion")
         methods.check_ranks(method)
     refusals.raise_all()
     months = query.months
@@ -204,7 +218,7 @@ async def _published(
 ) -> tuple[str, dict[str, Figure], Printed]:
     """Each peer's printed figure, with the rank and peer count printed beside it."""
     with refusals:
-        method = published.find(query.method or published.AS_PUBLISHED, Level.OVERALL)
+        method = published.find(query.method or methods.AS_PUBLISHED, Level.OVERALL)
         published.check_ranks(method)
     refusals.raise_all()
     months, codes = query.months, [peer.code for peer in peers]
@@ -222,12 +236,13 @@ async def _published(
 
 
 def _row(
-    place: ranking.Ranked, names: Mapping[str, AgencyRef], figure: Figure, language: Language
+    rank: int | None,
+    place: ranking.Ranked,
+    names: Mapping[str, AgencyRef],
+    figure: Figure,
+    language: Language,
 ) -> RowOut:
     shown = figure_out(figure, language)
-    return RowOut(
-        rank=place.rank,
-        tied_with=list(place.tied_with),
-        agency=names[place.agency],
-        **shown.model_dump(include=set(RowOut.model_fields) - {"rank", "tied_with", "agency"}),
-    )
+    fields = shown.model_dump(include=set(RowOut.model_fields) - {"rank", "tied_with", "agency"})
+    tied = list(place.tied_with)
+    return RowOut(rank=rank, tied_with=tied, agency=names[place.agency], **fields)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -20,7 +20,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.api.faults import CODE_PATTERN
 from app.domain import dossier, period
+from app.domain.errors import Fault, InvalidError
 from app.domain.period import VIETNAM
 
 LARGEST_COUNT = 2**31 - 1
@@ -110,7 +112,7 @@ def _dossier_code(value: str) -> str:
 
 Code = Annotated[
     str,
-    StringConstraints(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    StringConstraints(strict=True, max_length=64, pattern=CODE_PATTERN),
 ]
 Line = Annotated[
     str,
@@ -183,6 +185,15 @@ class In(BaseModel):
     """What is sent: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong between its fields."""
+        yield from ()
+
+    def check(self) -> None:
+        """Nothing when its fields fit together; else raises InvalidError naming every fault."""
+        if faults := list(self.faults()):
+            raise InvalidError(*faults)
 
 
 class Out(BaseModel):

@@ -1,21 +1,25 @@
 """Surveys and how many of their forms went out."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import ConfigDict, Field, StrictInt, model_validator
+from pydantic import ConfigDict, Field, StrictInt
 
 from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
 from app.api.errors import problems
 from app.api.questionnaires import LAST_VERSION
-from app.api.schemas import Channel, Code, Count, Day, In, Localised, Out, example, refuse, texts_of
+from app.api.schemas import Channel, Code, Count, Day, In, Localised, Out, example, texts_of
 from app.db import surveys
 from app.db.tables import Distribution, Survey
 from app.domain.errors import (
     AgencyNotFoundError,
     DistributionNotFoundError,
+    Fault,
+    InvalidError,
     PreconditionFailedError,
+    Refusals,
     SurveyNotFoundError,
     SurveyQuestionnaireFixedError,
     UnknownReferenceError,
@@ -54,13 +58,12 @@ class SurveyIn(In):
     peer_group: Code | None = None
     rating_window_days: Annotated[StrictInt, Field(ge=1, le=LONGEST_WINDOW)] = RATING_WINDOW
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "SurveyIn":
+    def faults(self) -> Iterator[Fault]:
+        """Whether its days and the agencies it covers fit together."""
         if self.closes_on is not None and self.closes_on < self.opens_on:
-            raise refuse("ends-before-it-begins")
+            yield Fault("/closes_on", "ends-before-it-begins")
         if (self.agencies is None) == (self.peer_group is None):
-            raise refuse("one-of-agencies-or-peer-group")
-        return self
+            yield Fault("/agencies", "one-of-agencies-or-peer-group")
 
 
 class SurveyOut(Out):
@@ -88,11 +91,12 @@ class DistributionIn(In):
     returned: Count
     invalid: Count
 
-    @model_validator(mode="after")
-    def _sums(self) -> "DistributionIn":
-        if not self.invalid <= self.returned <= self.issued:
-            raise refuse("more-returned-than-issued")
-        return self
+    def faults(self) -> Iterator[Fault]:
+        """Whether more came back than went out."""
+        if self.returned > self.issued:
+            yield Fault("/returned", "more-returned-than-issued")
+        if self.invalid > self.returned:
+            yield Fault("/invalid", "more-returned-than-issued")
 
 
 class DistributionOut(Out):
@@ -118,7 +122,12 @@ class DistributionOut(Out):
     operation_id="put_survey",
     responses={
         201: {"model": SurveyOut, "description": "Created"},
-        **problems(PreconditionFailedError, SurveyQuestionnaireFixedError, UnknownReferenceError),
+        **problems(
+            PreconditionFailedError,
+            SurveyQuestionnaireFixedError,
+            UnknownReferenceError,
+            InvalidError,
+        ),
     },
 )
 async def put_survey(
@@ -132,6 +141,12 @@ async def put_survey(
     """Create or change a survey; its questionnaire is fixed from the start."""
     caller.check_unlimited()
     values = {**body.model_dump(exclude={"agencies"}), "title": texts_of(body.title)}
+    refusals = Refusals()
+    with refusals:
+        body.check()
+    with refusals:
+        await surveys.check_references(session, values, body.agencies or [])
+    refusals.raise_all()
     row = await surveys.put(session, survey, values, body.agencies or [], state)
     stored(response, row.revision)
     return await _out(session, row)
@@ -152,7 +167,7 @@ async def get_survey(
     operation_id="put_distribution",
     responses={
         201: {"model": DistributionOut, "description": "Created"},
-        **problems(SurveyNotFoundError, AgencyNotFoundError, PreconditionFailedError),
+        **problems(SurveyNotFoundError, AgencyNotFoundError, PreconditionFailedError, InvalidError),
     },
 )
 async def put_distribution(
@@ -167,6 +182,7 @@ async def put_distribution(
 ) -> DistributionOut:
     """Say how many forms an agency issued on a channel, and how many came back."""
     caller.check_agency(agency, "/path/agency")
+    body.check()
     key = {"survey": survey, "agency": agency, "channel": channel}
     row = await surveys.put_distribution(session, key, body.model_dump(), state)
     stored(response, row.revision)

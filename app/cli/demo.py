@@ -118,8 +118,8 @@ def _check_demonstration(found: Sequence[str]) -> None:
     """Fictional ratings must never stand beside real ones."""
     if others := set(found) - AGENCIES:
         raise NotADemonstrationError(
-            f"This database holds {min(others)}, which is no example: "
-            "give the demonstration an empty database (HAILONG_DATABASE_URL or HAILONG_DATA_DIR)."
+            f"This database holds {min(others)}, which is no example, so the demonstration leaves "
+            "it alone. To serve it: hailong serve. To start afresh: another HAILONG_DATA_DIR."
         )
 
 

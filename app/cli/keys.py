@@ -44,7 +44,9 @@ def create(
     unknown = set(scope) - SCOPES - {"all"}
     if unknown:
         allowed = ", ".join(sorted(SCOPES))
-        raise typer.BadParameter(f"Unknown scope {', '.join(sorted(unknown))}; known: {allowed}")
+        raise typer.BadParameter(
+            f"Unknown scope {', '.join(sorted(unknown))}; known: all, {allowed}"
+        )
     scopes = SCOPES if "all" in scope else frozenset(scope)
     granted = Caller(name[:LONGEST_NAME], scopes, frozenset(agency) or None)
     key, now = new_key(), datetime.now(UTC)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import typer
 import uvicorn
 
 from app.db import installation, schema, session
@@ -26,6 +27,7 @@ def serve(settings: Settings) -> None:
     with held(settings):
         check_port(settings)
         asyncio.run(_check(settings))
+        typer.echo(f"hailong: http://{settings.host}:{settings.port} (Ctrl-C: stop)", err=True)
         uvicorn.run(
             "app.main:create_app",
             factory=True,

@@ -12,6 +12,8 @@ Json = Mapping[str, Any]
 
 YES, NO = "đạt", "chưa đạt"
 
+STATUS = {2: "Được tiếp nhận", 10: "Đã trả kết quả"}  # of the national portal
+
 
 def number(value: float | None, decimals: int = 2) -> str:
     """A number with a decimal comma, or a dash."""
@@ -28,7 +30,7 @@ def print_counts(console: Console, survey: str, answer: Json) -> None:
     forms = answer["forms"]
     table = _table(f"{survey}: {forms['valid']} phiếu hợp lệ (valid forms)")
     table.add_column("Câu hỏi (question)", ratio=4)
-    table.add_column("Phiếu (answers)", ratio=5)
+    table.add_column("Số câu trả lời (answers)", ratio=5)
     for figure in answer["figures"]:
         counts = ", ".join(f"{option['label']}: {option['count']}" for option in figure["options"])
         table.add_row(f"{figure['code']}. {figure['name']}", counts)
@@ -64,7 +66,7 @@ def print_pooled(console: Console, overall: Json, figures: Sequence[Json]) -> No
 
 def print_sipas(console: Console, figures: Sequence[Json], again: Json) -> None:
     """The published figures against their target, and the overall value computed again."""
-    table = _table("Chỉ số SIPAS đã công bố năm 2022 (published)")
+    table = _table("Chỉ số SIPAS năm 2022, theo công bố (as published)")
     for heading in (
         "Tiêu chí (criterion)",
         "Chỉ số",
@@ -97,12 +99,14 @@ def print_sipas(console: Console, figures: Sequence[Json], again: Json) -> None:
 def print_live(console: Console, steps: Sequence[Json], before: Json, after: Json) -> None:
     """A dossier's way to a rating, and the figure before and after."""
     registered, returned, rated = steps
-    table = _table("Trực tiếp (live): hồ sơ → trả kết quả → đánh giá")
+    table = _table("Chạy thử (live), Sở Minh họa: hồ sơ → trả kết quả → đánh giá")
     for heading in ("Bước (step)", "Kết quả (result)"):
         table.add_column(heading)
-    table.add_row("Đăng ký hồ sơ (dossier)", f"{registered['code']}, mã {registered['status']}")
+    table.add_row(
+        "Đăng ký hồ sơ (dossier)", f"{registered['code']}: {STATUS[registered['status']]}"
+    )
     on_time = "đúng hạn" if returned["on_time"] else "trễ hạn"
-    table.add_row("Trả kết quả (returned)", f"mã {returned['status']}, {on_time}")
+    table.add_row("Trả kết quả (returned)", f"{STATUS[returned['status']]}, {on_time}")
     table.add_row("Đánh giá (rating)", rated["id"])
     for name, figure in (("Trước (before)", before), ("Sau (after)", after)):
         share = f"{figure['numerator']}/{figure['denominator']}"
@@ -114,14 +118,17 @@ def print_welcome(console: Console, address: str, key: str) -> None:
     """Where the service is and with which key."""
     console.print(
         Panel.fit(
-            f"[bold]{address}[/]        {address}/docs\n"
-            f"Khóa quản trị (admin key): [bold]{key}[/]\n"
-            f"curl -H 'Authorization: Bearer {key}' \\\n"
-            f"  '{address}/v1/rankings?peer_group=so-ban-nganh&period=2022&source=sipas'\n"
+            f"[bold]{address}[/]\n{address}/docs\n"
+            f"Khóa quản trị (admin key):\n[bold]{key}[/]\n"
             "Ctrl-C để dừng (to stop)",
             title="hailong",
-        ),
+        )
+    )
+    console.print(
+        f"curl -H 'Authorization: Bearer {key}' "
+        f"'{address}/v1/rankings?peer_group=so-ban-nganh&period=2022&source=sipas'\n",
         soft_wrap=True,
+        highlight=False,
     )
 
 

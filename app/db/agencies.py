@@ -13,7 +13,7 @@ from sqlmodel import col
 from app.db import catalogue
 from app.db.catalogue import Expected
 from app.db.tables import Agency, AgencySuccession, Counter
-from app.domain.agency import check_parent, check_succession
+from app.domain import agency as rules
 from app.domain.errors import (
     AgencyNotFoundError,
     AlreadySucceededError,
@@ -25,10 +25,10 @@ from app.domain.errors import (
 
 async def get(session: AsyncSession, code: str, pointer: str = "/path/agency") -> Agency:
     """The agency; raises AgencyNotFoundError."""
-    agency = await session.scalar(select(Agency).where(col(Agency.code) == code))
-    if agency is None:
+    found = await session.scalar(select(Agency).where(col(Agency.code) == code))
+    if found is None:
         raise AgencyNotFoundError(Fault(pointer, "agency-not-found", {"code": code}))
-    return agency
+    return found
 
 
 async def list_page(session: AsyncSession, after: str, limit: int) -> Sequence[Agency]:
@@ -56,13 +56,17 @@ async def check_known(session: AsyncSession, named: Mapping[str, str]) -> None:
         )
 
 
+async def check_parent(session: AsyncSession, code: str, parent: str | None) -> None:
+    """Nothing when the parent is another agency, or none; else a refusal."""
+    rules.check_parent(code, parent)
+    if parent is not None:
+        await check_known(session, {"/parent": parent})
+
+
 async def put(
     session: AsyncSession, code: str, values: Mapping[str, Any], expected: Expected
 ) -> Agency:
     """Store the agency and return it."""
-    check_parent(code, values["parent"])
-    if values["parent"] is not None:
-        await check_known(session, {"/parent": values["parent"]})
     return await catalogue.put(session, Agency, {"code": code}, values, expected)
 
 
@@ -111,8 +115,8 @@ async def succeed(
 
     Said again in the same words it changes nothing; otherwise raises AlreadySucceededError.
     """
-    agency = await get(session, code)
-    check_succession(code, agency.valid_from, shares, on)
+    held = await get(session, code)
+    rules.check_succession(code, held.valid_from, shares, on)
     await check_known(session, {f"/successors/{n}/agency": code for n, code in enumerate(shares)})
     rows = [
         {"agency": code, "successor": successor, "share": share, "takes_effect_on": on}
@@ -131,5 +135,5 @@ async def succeed(
     if recorded and recorded != {(r["successor"], r["share"], on) for r in rows}:
         raise AlreadySucceededError
     await session.execute(insert(AgencySuccession).values(rows).on_conflict_do_nothing())
-    await session.refresh(agency)
-    return agency
+    await session.refresh(held)
+    return held

@@ -35,7 +35,6 @@ async def register(
     words are accepted, others raise DossierMoveRefusedError.
     """
     owner = await agencies.get(session, agency)
-    await _check_references(session, agency, values)
     key = {"agency_id": owner.id, "code": code}
     held = await session.get(Dossier, key, with_for_update=True)
     if held is not None and held.status == rules.RETURNED:
@@ -86,10 +85,15 @@ async def _get(session: AsyncSession, owner: Agency, code: str, *, lock: bool) -
     return dossier
 
 
-async def _check_references(session: AsyncSession, agency: str, values: Mapping[str, Any]) -> None:
+async def check_references(
+    session: AsyncSession, agency: str, procedure: str, counter: str | None
+) -> None:
+    """Nothing when the agency, its counter and the procedure exist; else names what does not."""
     refusals = Refusals()
     with refusals:
-        await procedures.check_known(session, values["procedure"])
+        await agencies.get(session, agency)
     with refusals:
-        await agencies.check_counter(session, agency, values["counter"])
+        await procedures.check_known(session, procedure)
+    with refusals:
+        await agencies.check_counter(session, agency, counter)
     refusals.raise_all()

@@ -10,16 +10,18 @@ from app.db.surveys import SurveyForm
 from app.db.tables import Agency
 from app.domain import tally
 from app.domain.figure import Finding, Target
+from app.domain.forms import Part, findings
 from app.domain.period import Period
 from app.domain.tally import SurveyTally
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An agency's tallies in the surveys that cover it, what was found in them, its targets."""
+    """An agency's tallies in the surveys that cover it, and what must be known beside them."""
 
     agency: Agency
     tallies: tuple[SurveyTally, ...]
+    parts: tuple[Part, ...]
     findings: tuple[Finding, ...]
     targets: tuple[Target, ...]
 
@@ -30,23 +32,23 @@ async def evidence(
     """The evidence for each agency, in the order given."""
     ids = [agency.id or 0 for agency in agencies]
     codes = [agency.code for agency in agencies]
+    names = [form.survey.code for form in forms]
     counted = await tallies.read(session, ids, forms, period)
     found = await tally_sheets.findings(session, ids, forms, period)
     aims = await targets.of_agencies(session, codes, period)
-    names = [form.survey.code for form in forms]
     covered = await surveys.covered(session, names, codes, period)
-    return [
-        Evidence(
-            agency,
-            tuple(
-                counted.get(agency.id or 0, {}).get(form.survey.code)
-                or tally.read(form.survey.code, form.questionnaire, {})
-                for form in forms
-                if (form.survey.code, agency.code) in covered
-                or form.survey.code in counted.get(agency.id or 0, {})
-            ),
-            tuple(found.get(agency.id or 0, [])),
-            tuple(aims.get(agency.code, [])),
+    issued = await surveys.issued(
+        session, [f.survey.code for f in forms if f.within(period)], codes
+    )
+    evidences = []
+    for agency in agencies:
+        own = counted.get(agency.id or 0, {})
+        read = tuple(
+            own.get(form.survey.code) or tally.read(form.survey.code, form.questionnaire, {})
+            for form in forms
+            if form.survey.code in own or (form.survey.code, agency.code) in covered
         )
-        for agency in agencies
-    ]
+        parts = tuple(Part(t.survey, t.forms, issued.get((t.survey, agency.code))) for t in read)
+        notes = (*found.get(agency.id or 0, []), *findings(parts))
+        evidences.append(Evidence(agency, read, parts, notes, tuple(aims.get(agency.code, []))))
+    return evidences

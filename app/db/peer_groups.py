@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.db import agencies, catalogue
+from app.db import catalogue
 from app.db.catalogue import Expected
 from app.db.tables import Agency, PeerGroup, PeerGroupMember
 from app.domain.errors import Fault, PeerGroupNotFoundError, UnknownReferenceError
@@ -67,9 +67,6 @@ async def put(
     expected: Expected,
 ) -> PeerGroup:
     """Store the group with exactly these members and return it."""
-    await agencies.check_known(
-        session, {f"/members/{n}/agency": m["agency"] for n, m in enumerate(membership)}
-    )
     group = await catalogue.put(session, PeerGroup, {"code": code}, {"name": name}, expected)
     await session.execute(delete(PeerGroupMember).where(col(PeerGroupMember.peer_group) == code))
     if membership:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -21,6 +21,7 @@ from app.domain.errors import (
     SurveyQuestionnaireFixedError,
     UnknownReferenceError,
 )
+from app.domain.forms import Issued
 from app.domain.period import Period
 
 
@@ -35,6 +36,11 @@ class SurveyForm:
     def id(self) -> int:
         """The number under which answers are stored."""
         return self.survey.id or 0
+
+    def within(self, period: Period) -> bool:
+        """Whether all of the survey's days lie in the period."""
+        opens, closes = self.survey.opens_on, self.survey.closes_on
+        return closes is not None and period.first <= opens and closes <= period.last
 
 
 async def get(session: AsyncSession, code: str, pointer: str = "/path/survey") -> Survey:
@@ -85,7 +91,6 @@ async def put(
     expected: Expected,
 ) -> Survey:
     """Store the survey with exactly these agencies and return it."""
-    await _check_references(session, values, named)
     held = await session.scalar(select(Survey).where(col(Survey.code) == code).with_for_update())
     form = (values["questionnaire"], values["version"])
     if held is not None and (held.questionnaire, held.version) != form:
@@ -98,9 +103,10 @@ async def put(
     return survey
 
 
-async def _check_references(
+async def check_references(
     session: AsyncSession, values: Mapping[str, Any], named: Sequence[str]
 ) -> None:
+    """Nothing when all that a survey names exists; else raises UnknownReferenceError."""
     refusals = Refusals()
     form = (values["questionnaire"], values["version"])
     with refusals:
@@ -171,11 +177,19 @@ async def put_distribution(
     return await catalogue.put(session, Distribution, key, values, expected)
 
 
-async def distributed(
+async def issued(
     session: AsyncSession, surveys: Sequence[str], agencies: Sequence[str]
-) -> Sequence[Distribution]:
-    """The distributions of the agencies in the surveys."""
-    stmt = select(Distribution).where(
-        col(Distribution.agency).in_(agencies), col(Distribution.survey).in_(surveys)
+) -> dict[tuple[str, str], Issued]:
+    """What each agency said of its forms in each survey, added over the channels."""
+    sums = [
+        func.sum(col(getattr(Distribution, name))) for name in ("issued", "returned", "invalid")
+    ]
+    stmt = (
+        select(col(Distribution.survey), col(Distribution.agency), *sums)
+        .where(col(Distribution.agency).in_(agencies), col(Distribution.survey).in_(surveys))
+        .group_by(col(Distribution.survey), col(Distribution.agency))
     )
-    return (await session.scalars(stmt)).all()
+    return {
+        (survey, agency): Issued(survey, *said)
+        for survey, agency, *said in await session.execute(stmt)
+    }

@@ -96,16 +96,22 @@ async def findings(
 ) -> dict[int, list[Finding]]:
     """Per agency what is known to be wrong, or worth a note, with its sheets of the period."""
     codes = {survey.id: survey.survey.code for survey in surveys}
-    stmt = select(
-        col(TallySheet.agency_id), col(TallySheet.survey_id), col(TallySheet.findings)
-    ).where(
-        col(TallySheet.agency_id).in_(agencies),
-        col(TallySheet.survey_id).in_(list(codes)),
-        col(TallySheet.month).between(period.first, period.last),
+    stmt = (
+        select(
+            col(TallySheet.agency_id),
+            col(TallySheet.survey_id),
+            col(TallySheet.month),
+            col(TallySheet.findings),
+        )
+        .where(
+            col(TallySheet.agency_id).in_(agencies),
+            col(TallySheet.survey_id).in_(list(codes)),
+            col(TallySheet.month).between(period.first, period.last),
+        )
+        .order_by(col(TallySheet.month), col(TallySheet.received_at))
     )
     found: dict[int, list[Finding]] = {}
-    for agency, survey, noted in await session.execute(stmt):
-        found.setdefault(agency, []).extend(
-            Finding(**{**finding, "survey": codes[survey]}) for finding in noted
-        )
+    for agency, survey, month, noted in await session.execute(stmt):
+        about = {"survey": codes[survey], "month": f"{month:%Y-%m}"}
+        found.setdefault(agency, []).extend(Finding(**finding | about) for finding in noted)
     return found

@@ -24,12 +24,11 @@ class Caller:
     scopes: frozenset[str]
     agencies: frozenset[str] | None
 
-    def check_scope(self, scope: str) -> None:
-        """Nothing, or ScopeMissingError."""
-        if scope not in self.scopes:
-            raise ScopeMissingError(
-                Fault("/header/Authorization", "scope-missing", {"scope": scope})
-            )
+    def check_scope(self, *scopes: str) -> None:
+        """Nothing when the key carries one of the scopes; else ScopeMissingError."""
+        if self.scopes.isdisjoint(scopes):
+            params = {"scope": " / ".join(scopes)}
+            raise ScopeMissingError(Fault("/header/Authorization", "scope-missing", params))
 
     def check_agency(self, agency: str, pointer: str) -> None:
         """Nothing, or AgencyNotAllowedError: another agency's data are not this key's."""

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from app.domain.errors import DossierMoveRefusedError, Fault
+from app.domain.errors import DossierMoveRefusedError, Fault, InvalidError
 from app.domain.period import CLOCK_SKEW
 
 # Status codes of the national public service portal.
@@ -30,14 +30,15 @@ def is_code(text: str) -> bool:
     return True
 
 
-def check_received(received_at: datetime, due_at: datetime, now: datetime) -> list[Fault]:
-    """What is wrong with the dates on a receipt."""
+def check_received(received_at: datetime, due_at: datetime, now: datetime) -> None:
+    """Nothing when the dates on a receipt can be; else raises InvalidError."""
     faults = []
     if received_at > now + CLOCK_SKEW:
         faults.append(Fault("/received_at", "in-the-future"))
     if due_at < received_at:
         faults.append(Fault("/due_at", "ends-before-it-begins"))
-    return faults
+    if faults:
+        raise InvalidError(*faults)
 
 
 def check_return(status: int, received_at: datetime, at: datetime, now: datetime) -> None:

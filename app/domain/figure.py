@@ -26,8 +26,10 @@ class Finding:
     code: str
     params: Mapping[str, object]
     reason: str | None = None  # given by whoever accepted the flaw
+    agency: str | None = None  # where the figure is of several
     survey: str | None = None
     question: str | None = None
+    month: str | None = None  # of the sheet that has the flaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,9 @@ def judge(
     return Figure(
         shown,
         shown.status,
-        None if shown.value is None else half_up(shown.value),
+        None if shown.value is None else half_up(shown.value, shown.decimals),
         goal,
-        None if exact_gap is None else half_up(exact_gap),
+        None if exact_gap is None else half_up(exact_gap, shown.decimals),
         None if exact_gap is None else exact_gap >= 0,
         _option_shares(shown, base),
         tuple(finding for finding in found if _concerns(finding, shown)),
@@ -124,12 +126,17 @@ def _option_shares(measure: Measure, base: Base) -> tuple[OptionShare, ...]:
         OptionShare(
             option,
             count,
-            half_up(Fraction(100 * count, whole)) if option.counted and whole else None,
+            half_up(Fraction(100 * count, whole))
+            if option.counted and 0 < whole >= count
+            else None,
         )
         for option, count in counted
     )
 
 
 def _concerns(finding: Finding, measure: Measure) -> bool:
-    used = {(tally.survey, tally.question.code) for tally in measure.questions}
-    return finding.survey is None or (finding.survey, finding.question) in used
+    """Whether the figure rests on the survey, and the question, that the finding speaks of."""
+    return finding.survey is None or any(
+        finding.survey == tally.survey and finding.question in {None, tally.question.code}
+        for tally in measure.questions
+    )

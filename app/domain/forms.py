@@ -15,7 +15,6 @@ class Forms:
     issued: int | None
     returned: int | None
     valid: int | None
-    counted: int = 0
 
     @property
     def response_rate(self) -> Decimal | None:
@@ -25,17 +24,46 @@ class Forms:
         return half_up(Fraction(100 * self.returned, self.issued))
 
 
-def summary(distributions: Sequence[tuple[int, int, int]], counted: int) -> Forms:
-    """The forms of (issued, returned, invalid) per channel; where none is given, the counted."""
-    if not distributions:
-        return Forms(None, None, counted, counted)
-    issued, returned, invalid = (sum(column) for column in zip(*distributions, strict=True))
-    return Forms(issued, returned, returned - invalid, counted)
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What an agency said of its forms in one survey, added over the channels."""
+
+    survey: str
+    issued: int
+    returned: int
+    invalid: int
 
 
-def findings(forms: Forms) -> list[Finding]:
-    """A note when the forms that were counted are not those that were reported as valid."""
-    if forms.valid in {None, forms.counted}:
-        return []
-    params = {"valid": forms.valid, "counted": forms.counted}
-    return [Finding("forms-differ-from-distribution", params)]
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The forms that were counted of an agency in a survey, and what the agency said of them.
+
+    A distribution is of the whole survey: `said` is None where there is none, or where the period
+    holds only a part of the survey.
+    """
+
+    survey: str
+    counted: int
+    said: Issued | None
+
+
+def summary(parts: Sequence[Part]) -> Forms:
+    """The forms of all parts; only the counted ones unless every part has its distribution."""
+    said = [part.said for part in parts if part.said is not None]
+    if not said or len(said) < len(parts):
+        return Forms(None, None, sum(part.counted for part in parts))
+    returned = sum(one.returned for one in said)
+    return Forms(sum(one.issued for one in said), returned, returned - sum(o.invalid for o in said))
+
+
+def findings(parts: Sequence[Part]) -> list[Finding]:
+    """A note for each survey whose counted forms are not those that were reported as valid."""
+    return [
+        Finding(
+            "forms-differ-from-distribution",
+            {"valid": part.said.returned - part.said.invalid, "counted": part.counted},
+            survey=part.survey,
+        )
+        for part in parts
+        if part.said is not None and part.said.returned - part.said.invalid != part.counted
+    ]

@@ -107,6 +107,9 @@ def pool(kernel: Kernel, what: Labelled, questions: Questions, base: Base) -> Me
     n = people(used, base)
     if not n:
         return Measure(what.level, what.code, what.name, Status.PENDING, questions=used)
+    if ratio.numerator > ratio.denominator:
+        # More satisfied answers than forms: a flawed sheet gives no share of its forms.
+        return Measure(what.level, what.code, what.name, Status.EXEMPT, n, questions=used)
     low, high = share_interval(ratio, n) if kernel.share else (None, None)
     value = 100 * ratio.numerator / ratio.denominator
     return Measure(

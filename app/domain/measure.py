@@ -66,6 +66,7 @@ class Measure:
     low: float | None = None
     high: float | None = None
     questions: tuple[QuestionTally, ...] = field(default=())
+    decimals: int = 2  # to be shown
 
 
 def label(level: Level, code: str, name: Text) -> Measure:
@@ -88,10 +89,8 @@ def people(questions: Sequence[QuestionTally], base: Base) -> int:
     return sum(most.values())
 
 
-def share_interval(ratio: Ratio, n: int) -> tuple[float | None, float | None]:
-    """The Wilson interval of a share, or none where a flawed sheet makes it exceed the whole."""
-    if ratio.numerator > ratio.denominator:
-        return None, None
+def share_interval(ratio: Ratio, n: int) -> tuple[float, float]:
+    """The Wilson interval of a share of n people."""
     return wilson(ratio.numerator / ratio.denominator, n)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from app.domain.errors import Fault, MethodNotApplicableError, MethodNotFoundError
+from app.domain.figure import Finding
 from app.domain.formulas import (
     LEVEL,
     OF_MAXIMUM,
@@ -57,6 +58,9 @@ class Method:
         return frozenset(Base) if self.kernel.share else frozenset({Base.ANSWERS})
 
 
+MEAN_OF_UNITS = "mean-of-units@1"
+AS_PUBLISHED = "as-published@1"  # of figures made elsewhere; see `published`
+
 OVERALL_ONLY = frozenset({Level.OVERALL})
 
 METHODS: Mapping[str, Method] = {
@@ -69,20 +73,26 @@ METHODS: Mapping[str, Method] = {
         Method("weighted-criteria@1", SATISFIED, of_weighted_criteria),
         Method("mean-score@1", LEVEL, pool),
         Method("share-of-maximum@1", OF_MAXIMUM, pool),
-        Method("mean-of-units@1", SATISFIED, pool, levels=OVERALL_ONLY, of_units=True),
+        Method(MEAN_OF_UNITS, SATISFIED, pool, levels=OVERALL_ONLY, of_units=True),
     )
 }
 
 
-def find(method_id: str, level: Level, base: Base) -> Method:
-    """The method of this id; raises MethodNotFoundError, or MethodNotApplicableError."""
+def find(method_id: str, level: Level, base: Base, level_at: str = "/query/by") -> Method:
+    """The method of this id; raises MethodNotFoundError, or MethodNotApplicableError.
+
+    `level_at` points to what asks for the level.
+    """
     method = METHODS.get(method_id)
+    if method_id == AS_PUBLISHED:
+        kinds = ", ".join(METHODS)
+        raise MethodNotApplicableError(Fault("/query/method", "not-allowed", {"allowed": kinds}))
     if method is None:
         raise MethodNotFoundError(Fault("/query/method", "method-not-found", {"code": method_id}))
     faults = []
     if level not in method.levels:
         allowed = ", ".join(sorted(method.levels))
-        faults.append(Fault("/query/by", "not-allowed", {"allowed": allowed}))
+        faults.append(Fault(level_at, "not-allowed", {"allowed": allowed}))
     if base not in method.bases:
         faults.append(Fault("/query/base", "not-allowed", {"allowed": Base.ANSWERS.value}))
     if faults:
@@ -123,17 +133,27 @@ def criterion(method: Method, tallies: Sequence[SurveyTally], code: str, base: B
     return found[0] if found else label(Level.CRITERION, code, {"vi": code})
 
 
-def mean_of_units(units: Sequence[Sequence[SurveyTally]], base: Base, minimum_n: int) -> Measure:
-    """The unweighted mean of the units' top2-shares; units with too few answers are left out."""
+def mean_of_units(
+    units: Sequence[Sequence[SurveyTally]], base: Base, minimum_n: int
+) -> tuple[Measure, list[int]]:
+    """The unweighted mean of the units' top2-shares, and the places of the units it is made of.
+
+    Units with too few people are left out.
+    """
     share = METHODS["top2-share@1"]
     parts = [measures(share, tallies, Level.OVERALL, base)[0] for tallies in units]
-    enough = [part for part in parts if part.n >= minimum_n]
+    used = [place for place, part in enumerate(parts) if part.n >= minimum_n]
     asked = [part for part in parts if part.status is not Status.NOT_ASKED]
-    if enough or not asked:
-        return mean_of(enough)
-    status = Status.TOO_FEW if any(part.n for part in asked) else Status.PENDING
+    if used or not asked:
+        return mean_of(parts[place] for place in used), used
     n = max(part.n for part in asked)
-    return Measure(Level.OVERALL, "overall", OVERALL, status, n)
+    status = Status.TOO_FEW if n else Status.PENDING
+    return Measure(Level.OVERALL, "overall", OVERALL, status, n), used
+
+
+def units_finding(used: int, total: int) -> Finding:
+    """How many of the units under an agency a mean is made of."""
+    return Finding("mean-of-units", {"used": used, "total": total})
 
 
 def _by_question(method: Method, questions: Questions, level: Level, base: Base) -> list[Measure]:
@@ -159,6 +179,11 @@ def _by_option(question: str, group: Questions, base: Base) -> list[Measure]:
             found.append(Measure(Level.OPTION, code, option.label, nothing, questions=used))
             continue
         ratio = Ratio(Fraction(count), Fraction(whole))
+        if count > whole:  # a flawed sheet gives no share of its forms
+            found.append(
+                Measure(Level.OPTION, code, option.label, Status.EXEMPT, n, questions=used)
+            )
+            continue
         low, high = share_interval(ratio, n)
         value = 100 * ratio.numerator / ratio.denominator
         found.append(

@@ -9,11 +9,11 @@ from app.domain.errors import Fault, MethodNotApplicableError
 from app.domain.figure import Finding, half_up
 from app.domain.formulas import ONE, OVERALL, Labelled, mean, mean_of
 from app.domain.measure import Level, Measure, Status, label
+from app.domain.methods import AS_PUBLISHED, MEAN_OF_UNITS, units_finding
 from app.domain.questionnaire import Text
 
-AS_PUBLISHED = "as-published@1"
+FEWEST_CRITERIA = 2
 MEAN_OF_CRITERIA = "mean-of-criteria@1"
-MEAN_OF_UNITS = "mean-of-units@1"
 METHODS = (AS_PUBLISHED, MEAN_OF_CRITERIA, MEAN_OF_UNITS)
 
 
@@ -45,8 +45,8 @@ def check(figures: Sequence[PublishedFigure]) -> list[Fault]:
 def measure(figure: PublishedFigure) -> Measure:
     """The printed value as a measure; how many people it rests on was not printed."""
     level = Level.OVERALL if figure.criterion == "overall" else Level.CRITERION
-    value = Fraction(figure.value)
-    return Measure(level, figure.criterion, figure.name, Status.OK, value=value)
+    value, shown = Fraction(figure.value), max(2, decimals(figure.value))
+    return Measure(level, figure.criterion, figure.name, Status.OK, value=value, decimals=shown)
 
 
 def find(method_id: str, level: Level) -> str:
@@ -88,6 +88,14 @@ def of_criterion(figures: Sequence[PublishedFigure], criterion: str) -> Measure:
     return found[0] if found else label(level, criterion, {"vi": criterion})
 
 
+def notes(method_id: str, bodies: Sequence[Sequence[PublishedFigure]]) -> list[Finding]:
+    """What must be known beside the overall value that follows by the method."""
+    if method_id == MEAN_OF_UNITS:
+        used = sum(any(overall(figure) for figure in body) for body in bodies)
+        return [units_finding(used, len(bodies))]
+    return findings(bodies[0])
+
+
 def overall(figure: PublishedFigure) -> bool:
     """Whether the printed value sums up the criteria."""
     return figure.criterion == "overall"
@@ -108,6 +116,8 @@ def mean_of_criteria(figures: Sequence[PublishedFigure]) -> Measure:
 def findings(figures: Sequence[PublishedFigure]) -> list[Finding]:
     """Whether the printed overall value is the mean of the printed criteria."""
     printed = next((figure.value for figure in figures if overall(figure)), None)
+    if sum(not overall(figure) for figure in figures) < FEWEST_CRITERIA:
+        return []
     computed = mean_of_criteria(figures).value
     if printed is None or computed is None:
         return []

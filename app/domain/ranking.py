@@ -34,13 +34,18 @@ def rank(values: Mapping[str, Fraction]) -> list[Ranked]:
     ]
 
 
-def places(values: Mapping[str, Fraction], printed: Mapping[str, int]) -> list[Ranked]:
-    """Places by value, except that ranks printed by a source stand as printed.
+def computed(values: Mapping[str, Fraction]) -> list[tuple[int | None, Ranked]]:
+    """Agencies best first, with the ranks that follow from their values."""
+    return [(place.rank, place) for place in rank(values)]
 
-    A source ranks among all its peers, of which we may know only some.
+
+def printed(
+    values: Mapping[str, Fraction], ranks: Mapping[str, int]
+) -> list[tuple[int | None, Ranked]]:
+    """Agencies with the ranks that a source printed, and None where it printed none.
+
+    A source ranks among all its peers, of which we may know only some: no rank of ours can stand
+    beside its own.
     """
-    ranked = [
-        Ranked(printed.get(place.agency, place.rank), place.agency, place.value, place.tied_with)
-        for place in rank(values)
-    ]
-    return sorted(ranked, key=lambda place: (place.rank, place.agency))
+    rows = [(ranks.get(place.agency), place) for place in rank(values)]
+    return sorted(rows, key=lambda row: (row[0] is None, row[0] or row[1].rank, row[1].agency))

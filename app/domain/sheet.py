@@ -27,18 +27,23 @@ def check(
     `accepted` gives a reason for the flaw at a pointer. Raises InvalidError for questions and
     options that are not on the form, SheetDoesNotAddUpError for flaws that nobody accepted.
     """
-    if faults := list(_unknown(questionnaire, counts)):
-        raise InvalidError(*faults)
     findings = list(_findings(questionnaire, forms, counts, accepted))
     flaws = {f"/counts/{f.question}": f for f in findings if f.code == "more-answers-than-forms"}
-    if refused := [
+    unaccepted = [
         Fault(pointer, finding.code, finding.params)
         for pointer, finding in flaws.items()
         if pointer not in accepted
-    ]:
-        raise SheetDoesNotAddUpError(*refused)
-    if idle := [pointer for pointer in accepted if pointer not in flaws]:
-        raise InvalidError(*(Fault("/accept", "nothing-to-accept", {"at": at}) for at in idle))
+    ]
+    idle = [
+        Fault(f"/accept/{place}/pointer", "nothing-to-accept", {"at": pointer})
+        for place, pointer in enumerate(accepted)
+        if pointer not in flaws
+    ]
+    unknown = list(_unknown(questionnaire, counts))
+    if unknown or idle:
+        raise InvalidError(*unknown, *unaccepted, *idle)
+    if unaccepted:
+        raise SheetDoesNotAddUpError(*unaccepted)
     return CheckedSheet(_cells(questionnaire, forms, counts), tuple(findings))
 
 

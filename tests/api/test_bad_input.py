@@ -81,12 +81,12 @@ async def test_ten_megabytes_without_a_length_are_refused_as_well(surveyed):
         ({"name": {"en": "x"}}, "/name/vi", "missing"),
         ({"name": "Sở"}, "/name", "wrong-type"),
         ({"kind": "x" * 65}, "/kind", "too-long"),
-        ({"kind": "một"}, "/kind", "bad-format"),
+        ({"kind": "một"}, "/kind", "bad-code"),
         ({"kind": ["department"]}, "/kind", "wrong-type"),
         ({"valid_from": "2010-02-30"}, "/valid_from", "bad-day"),
         ({"valid_from": 20100101}, "/valid_from", "bad-day"),
         ({"valid_from": "0001-01-01"}, "/valid_from", "bad-day"),
-        ({"valid_to": "2009-01-01"}, "", "ends-before-it-begins"),
+        ({"valid_to": "2009-01-01"}, "/valid_to", "ends-before-it-begins"),
         ({"parent": "A404"}, "/parent", "agency-not-found"),
         ({"colour": "red"}, "/colour", "unknown-field"),
     ],
@@ -155,7 +155,7 @@ async def test_vietnamese_typed_in_pieces_is_stored_composed(surveyed, make):
         ({"method": "overall-question@1", "by": "question"}, "/query/by", "not-allowed"),
         ({"method": "mean-score@1", "base": "forms"}, "/query/base", "not-allowed"),
         ({"colour": "red"}, "/query/colour", "unknown-field"),
-        ({"agency": "A\x00"}, "/query/agency", "bad-format"),
+        ({"agency": "A\x00"}, "/query/agency", "bad-code"),
     ],
 )
 async def test_each_fault_of_a_query_has_its_pointer_and_code(surveyed, query, pointer, code):
@@ -235,3 +235,26 @@ async def test_what_nobody_foresaw_is_a_problem_without_details(surveyed, app, s
     answer = await surveyed.get("/v1/agencies/A1")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
     assert "agency_gone" not in answer.text
+
+
+async def test_what_does_not_fit_together_is_named_with_what_does_not_exist(surveyed):
+    body = {"title": {"vi": "Đợt"}, "questionnaire": "none", "version": 1}
+    days = {"opens_on": "2026-02-01", "closes_on": "2026-01-01"}
+    answer = await surveyed.put("/v1/surveys/s9", json=body | days)
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+        ("/closes_on", "ends-before-it-begins"),
+        ("/agencies", "one-of-agencies-or-peer-group"),
+        ("/questionnaire", "questionnaire-not-found"),
+    ]
+
+
+async def test_a_method_of_printed_values_makes_no_figures_of_ratings(surveyed):
+    answer = await surveyed.get("/v1/indices", params=FIGURES | {"method": "as-published@1"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "method-not-applicable")
+
+
+async def test_a_problem_with_one_fault_says_what_to_do(surveyed, make):
+    answer = await make.sheet({"q1": {"5": 11}}, 10)
+    problem = answer.json()
+    assert problem["detail"].startswith(problem["errors"][0]["detail"])
+    assert "accept" in problem["detail"]

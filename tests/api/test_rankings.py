@@ -99,9 +99,52 @@ async def test_the_mean_of_units_is_the_index_of_the_agency_above_them(make, cli
     query = {"agency": "P", "survey": "s1", "period": "2026", "method": "mean-of-units@1"}
     (figure,) = (await client.get("/v1/indices", params=query)).json()["figures"]
     assert (figure["value"], figure["n"]) == (75.0, 10)
+    assert [(f["code"], f["agency"]) for f in figure["findings"]] == [
+        ("mean-of-units", None),
+        ("unanswered", "A1"),
+        ("unanswered", "A2"),
+    ]
     refused = await client.get("/v1/rankings", params=QUERY | {"method": "mean-of-units@1"})
     assert (refused.status_code, refused.json()["code"]) == (404, "peer-group-not-found")
     assert [e["pointer"] for e in refused.json()["errors"]] == [
         "/query/peer_group",
         "/query/method",
     ]
+
+
+async def printed(make, agency, value, rank=None):
+    figure = {"criterion": "overall", "name": {"vi": "Chung"}, "value": value, "rank": rank}
+    body = {"title": {"vi": "Công bố"}, "figures": [figure | {"peer_count": rank and 18}]}
+    await make.put(f"/v1/published-indices/sipas/2026/{agency}", body)
+
+
+async def test_no_rank_is_invented_beside_ranks_that_were_printed(make, client):
+    for code, value, rank in (("A1", "82.9951", None), ("A2", "82.5", 13), ("A3", "81.5", 15)):
+        await make.agency(code)
+        await printed(make, code, value, rank)
+    await make.peer_group("g", "A1", "A2", "A3")
+    query = {"peer_group": "g", "source": "sipas", "period": "2026"}
+    answer = (await client.get("/v1/rankings", params=query)).json()
+    assert (answer["rank_basis"], answer["peer_count"]) == ("printed", 18)
+    assert [(r["rank"], r["agency"]["code"], r["value"]) for r in answer["rows"]] == [
+        (13, "A2", 82.5),
+        (15, "A3", 81.5),
+        (None, "A1", 82.9951),
+    ]
+
+
+async def test_values_printed_without_ranks_are_ranked_here(make, client):
+    for code, value in (("A1", "80.0"), ("A2", "90.0")):
+        await make.agency(code)
+        await printed(make, code, value)
+    await make.peer_group("g", "A1", "A2")
+    query = {"peer_group": "g", "source": "sipas", "period": "2026"}
+    answer = (await client.get("/v1/rankings", params=query)).json()
+    assert (answer["rank_basis"], answer["peer_count"]) == ("computed", 2)
+    assert [(r["rank"], r["agency"]["code"]) for r in answer["rows"]] == [(1, "A2"), (2, "A1")]
+
+
+async def test_who_may_read_figures_may_read_how_they_are_made(make):
+    reader = await make.caller("indices:read")
+    assert (await reader.get("/v1/methods")).status_code == 200
+    assert (await reader.get("/v1/agencies")).status_code == 403

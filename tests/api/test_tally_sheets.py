@@ -137,11 +137,12 @@ async def test_shares_of_forms_count_those_who_left_a_question_out(surveyed, mak
     assert (forms["value"], forms["denominator"], forms["n"]) == (50.0, 10, 10)
 
 
-async def test_a_flawed_sheet_can_exceed_its_forms_and_then_has_no_interval(surveyed, make):
+async def test_a_flawed_sheet_gives_no_share_of_its_forms(surveyed, make):
     accept = [{"pointer": "/counts/q1", "reason": "Theo số liệu đã công bố"}]
     await make.sheet(FLAWED, 10, accept=accept)
     (first, _) = await figures(surveyed, by="question", base="forms")
-    assert (first["value"], first["ci_low"], first["ci_high"]) == (130.0, None, None)
+    assert (first["status"], first["value"], first["met"]) == ("exempt", None, None)
+    assert [f["month"] for f in first["findings"]] == ["2026-05"]
 
 
 async def test_forms_that_were_reported_but_not_counted_are_noted(make, client):
@@ -153,9 +154,27 @@ async def test_forms_that_were_reported_but_not_counted_are_noted(make, client):
     await make.sheet(GOOD, 10)
     answer = (await client.get("/v1/indices", params=QUERY)).json()
     assert answer["forms"] == {"issued": 20, "returned": 12, "valid": 11, "response_rate": 60.0}
-    assert [f["code"] for f in answer["figures"][0]["findings"]] == [
-        "forms-differ-from-distribution"
-    ]
+    (finding,) = answer["figures"][0]["findings"]
+    assert (finding["code"], finding["survey"]) == ("forms-differ-from-distribution", "s1")
+    await make.peer_group("g", "A1")
+    query = {"peer_group": "g", "survey": "s1", "period": "2026"}
+    (row,) = (await client.get("/v1/rankings", params=query)).json()["rows"]
+    assert [f["code"] for f in row["findings"]] == ["forms-differ-from-distribution"]
+
+
+async def test_a_response_rate_is_of_all_surveys_or_not_given(make, client):
+    await make.agency()
+    for code in ("s1", "s2"):
+        await make.survey(code, closes_on="2026-06-30")
+        await make.sheet({"q1": {"5": 8}, "q2": {"5": 8}}, 8, survey=code)
+    await make.put(
+        "/v1/surveys/s1/distributions/A1/paper", {"issued": 10, "returned": 8, "invalid": 0}
+    )
+    both = await client.get("/v1/indices", params=QUERY | {"survey": ["s1", "s2"]})
+    nothing = {"issued": None, "returned": None, "valid": 16, "response_rate": None}
+    assert (both.json()["forms"], both.json()["figures"][0]["findings"]) == (nothing, [])
+    one = await client.get("/v1/indices", params=QUERY)
+    assert one.json()["forms"]["response_rate"] == 80.0
 
 
 async def test_questions_of_different_questionnaires_are_kept_apart(make, client):

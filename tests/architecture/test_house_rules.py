@@ -105,9 +105,9 @@ def test_every_setting_is_documented(readme):
 
 
 def guards(dependant):
-    """The scopes that a route's dependencies ask for."""
-    own = getattr(dependant.call, "scope", None)
-    found = {own} if isinstance(own, str) else set()
+    """The scopes that a route's dependencies ask for, one of each tuple."""
+    own = getattr(dependant.call, "scopes", None)
+    found = {own} if isinstance(own, tuple) else set()
     return found.union(*(guards(dependency) for dependency in dependant.dependencies))
 
 

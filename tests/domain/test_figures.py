@@ -148,11 +148,11 @@ def test_a_rank_is_one_more_than_the_number_of_better_agencies(values):
         assert row.rank == 1 + sum(other > row.value for other in values.values())
 
 
-def test_printed_ranks_stand_as_printed():
+def test_printed_ranks_stand_as_printed_and_no_rank_is_invented_beside_them():
     values = {"a": Fraction(90), "b": Fraction(85)}
-    assert [(row.rank, row.agency) for row in ranking.places(values, {"a": 4, "b": 13})] == [
-        (4, "a"),
+    assert [(rank, row.agency) for rank, row in ranking.printed(values, {"b": 13})] == [
         (13, "b"),
+        (None, "a"),
     ]
 
 

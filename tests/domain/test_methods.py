@@ -122,13 +122,15 @@ def test_nothing_asked_is_not_asked():
 
 
 def test_units_weigh_the_same_whatever_their_size():
-    measure = methods.mean_of_units([[one(100, 0, 0, 0, 0)], [one(0, 0, 0, 0, 5)]], Base.ANSWERS, 5)
-    assert (measure.value, measure.n) == (50, 5)
+    units = [[one(100, 0, 0, 0, 0)], [one(0, 0, 0, 0, 5)]]
+    measure, used = methods.mean_of_units(units, Base.ANSWERS, 5)
+    assert (measure.value, measure.n, used) == (50, 5, [0, 1])
 
 
 def test_units_with_too_few_answers_are_left_out_of_the_mean():
-    measure = methods.mean_of_units([[one(100, 0, 0, 0, 0)], [one(0, 0, 0, 0, 4)]], Base.ANSWERS, 5)
-    assert measure.value == 100
+    units = [[one(0, 0, 0, 0, 4)], [one(100, 0, 0, 0, 0)]]
+    measure, used = methods.mean_of_units(units, Base.ANSWERS, 5)
+    assert (measure.value, used) == (100, [1])
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_units_with_too_few_answers_are_left_out_of_the_mean():
     [([], Status.NOT_ASKED), ([one(0)], Status.PENDING), ([one(4)], Status.TOO_FEW)],
 )
 def test_a_mean_of_units_says_why_it_has_no_value(units, status):
-    measure = methods.mean_of_units([[unit] for unit in units], Base.ANSWERS, 5)
+    measure, _ = methods.mean_of_units([[unit] for unit in units], Base.ANSWERS, 5)
     assert (measure.status, measure.value) == (status, None)
 
 
