@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from app.api.deps import (
     DossierReader,
@@ -66,12 +66,12 @@ class DossierIn(In):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(RECEIPT))
 
-    procedure: Code
-    counter: Code | None = None
-    channel: ServiceChannel
+    procedure: Code = Field(description="A procedure of the catalogue")
+    counter: Code | None = Field(default=None, description="The agency's counter that received it")
+    channel: ServiceChannel = Field(description="How it came: at the desk, online, by post")
     received_at: Instant
-    due_at: Instant
-    officer: Code | None = None
+    due_at: Instant = Field(description="The appointment on the receipt")
+    officer: Code | None = Field(default=None, description="An opaque reference, never a name")
     applicant_kind: Literal["citizen", "organisation"] = "citizen"
 
 
@@ -89,9 +89,9 @@ class DossierOut(Out):
     due_at: Moment
     officer: str | None
     applicant_kind: str
-    status: int
+    status: int = Field(description="National code: 2 received, 10 result returned")
     returned_at: Moment | None
-    on_time: bool | None
+    on_time: bool | None = Field(description="Returned no later than the appointment")
 
 
 class EventIn(In):

@@ -77,23 +77,25 @@ class FigureOut(Out):
     """A number with all that is needed to defend it. `value` is null unless `status` is ok."""
 
     level: Level
-    code: str
-    questionnaire: str | None  # of a question or an option: its code is unique only there
+    code: str = Field(description="overall, a criterion, a question, or question:option")
+    questionnaire: str | None = Field(
+        description="Of a question or an option, whose code is unique only there"
+    )
     name: str
-    value: float | None
-    numerator: float | int | None
-    denominator: float | int | None
-    n: int | None
-    ci_low: float | None
-    ci_high: float | None
-    status: Status
-    target: float | None
-    gap: float | None
-    met: bool | None
+    value: float | None = Field(description="In percent, rounded half up")
+    numerator: float | int | None = Field(description="Answers, or points, that make the value")
+    denominator: float | int | None = Field(description="All answers, forms, or possible points")
+    n: int | None = Field(description="People the figure rests on; null where nobody printed it")
+    ci_low: float | None = Field(description="95 % interval (Wilson) of a share, in percent")
+    ci_high: float | None = Field(description="95 % interval (Wilson) of a share, in percent")
+    status: Status = Field(description="ok, or why there is no value")
+    target: float | None = Field(description="Value to reach in the period, in percent")
+    gap: float | None = Field(description="Value less target, in percentage points")
+    met: bool | None = Field(description="Whether the exact value reaches the target")
     findings: list[FindingOut]
-    options: list[OptionOut]
-    rank: int | None = None
-    peer_count: int | None = None
+    options: list[OptionOut] = Field(description="Counts, when one question makes the figure")
+    rank: int | None = Field(default=None, description="As printed by the source")
+    peer_count: int | None = Field(default=None, description="Peers, as printed by the source")
 
 
 def agency_ref(agency: Agency, language: Language) -> AgencyRef:

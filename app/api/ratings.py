@@ -58,12 +58,17 @@ class RatingIn(In):
     agency: Code
     survey: Code
     dossier: DossierCode
-    channel: Channel
+    channel: Channel = Field(description="Where it was rated, which is not how it was served")
     counter: Code | None = None
-    answers: Annotated[dict[Code, Code], Field(max_length=MOST_ANSWERS)]
+    answers: Annotated[
+        dict[Code, Code],
+        Field(max_length=MOST_ANSWERS, description="The option ticked for each question"),
+    ]
     comment: Prose | None = None
     rated_at: Instant | None = None
-    device_seq: Annotated[StrictInt, Field(ge=0, le=LAST_SEQUENCE)] | None = None
+    device_seq: Annotated[StrictInt, Field(ge=0, le=LAST_SEQUENCE)] | None = Field(
+        default=None, description="The device's own count of its ratings"
+    )
 
 
 class RatingOut(Out):

@@ -20,7 +20,6 @@ from app.domain import period, rating, sheet
 from app.domain.errors import (
     AgencyNotFoundError,
     AgencyNotSurveyedError,
-    AnswersInvalidError,
     IdempotencyKeyReusedError,
     InvalidError,
     Refusals,
@@ -116,7 +115,6 @@ class TallySheetOut(Out):
         SurveyNotFoundError,
         AgencyNotSurveyedError,
         SurveyClosedError,
-        AnswersInvalidError,
         InvalidError,
         SheetDoesNotAddUpError,
         IdempotencyKeyReusedError,

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from app.domain.errors import AnswersInvalidError, Fault, SurveyClosedError
+from app.domain.errors import AnswersInvalidError, Fault, InvalidError, SurveyClosedError
 from app.domain.period import CLOCK_SKEW, Period, local_day
 
 
@@ -20,8 +20,12 @@ def check_moment(rated_at: datetime, opens_on: date, closes_on: date | None, now
 
 
 def check_month(month: Period, opens_on: date, closes_on: date | None, now: datetime) -> None:
-    """Nothing, when the survey can have forms of that month; raises as check_moment does."""
+    """Nothing, when the survey can have forms of that month.
+
+    Raises InvalidError for a month that has not begun, SurveyClosedError for one without a day on
+    which the survey was open.
+    """
     if month.first > local_day(now):
-        raise AnswersInvalidError(Fault("/period", "in-the-future"))
+        raise InvalidError(Fault("/period", "in-the-future"))
     if month.last < opens_on or (closes_on is not None and month.first > closes_on):
         raise SurveyClosedError(Fault("/period", "survey-closed"))
