@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse
 
 from app import api, logs
 from app.api import errors, middleware
-from app.db import installation, keys, schema, session
+from app.db import keys, schema, session
 from app.db.opening import database, reference_key
 from app.domain.access import SCOPES, Caller
 from app.settings import Settings
@@ -38,6 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title=TITLE,
         version="1",
+        redirect_slashes=False,
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
@@ -62,9 +63,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with database(settings.address, settings.data_dir) as engine:
         await schema.check_current(engine)
         app.state.sessions = session.sessions(engine)
-        app.state.reference_key = reference_key(settings.secret, settings.data_dir)
         async with app.state.sessions.begin() as opened:
-            await installation.bind(opened, app.state.reference_key)
+            app.state.reference_key = await reference_key(
+                opened, settings.secret, settings.data_dir
+            )
             if settings.admin_key is not None:
                 key = settings.admin_key.get_secret_value()
                 await keys.replace(opened, key, ADMIN, datetime.now(UTC))

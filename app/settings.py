@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -43,6 +43,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe log lines that are written."
     )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _printable(cls, path: Path) -> Path:
+        """A line break in a folder's name would break the embedded server's own files."""
+        if not str(path).isprintable():
+            raise ValueError("must be printable")
+        return path
 
     @property
     def address(self) -> str | None:

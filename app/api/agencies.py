@@ -182,6 +182,8 @@ async def put_agency(
     """Create or change an agency."""
     caller.check_agency(agency, "/path/agency")
     refusals = Refusals()
+    if body.parent is not None:
+        caller.check_agency(body.parent, "/parent")
     values = {**body.model_dump(), "name": texts_of(body.name)}
     with refusals:
         body.check()
@@ -270,6 +272,8 @@ async def record_succession(
 ) -> SuccessionOut:
     """End an agency and name who takes over its work. Sent again, it changes nothing."""
     caller.check_agency(agency, "/path/agency")
+    for place, successor in enumerate(body.successors):
+        caller.check_agency(successor.agency, f"/successors/{place}/agency")
     body.check()
     shares = {successor.agency: successor.share for successor in body.successors}
     row = await agencies.succeed(session, agency, shares, body.on)

@@ -99,7 +99,7 @@ def expected(
         return Expected()
     if if_match.strip() == "*":
         return Expected(present=True)
-    match = re.fullmatch(r'"([0-9]{1,9})"', if_match.strip())
+    match = re.fullmatch(r'"([1-9][0-9]{0,8})"', if_match.strip())
     # An ETag that we never gave out matches nothing.
     return Expected(revision=int(match[1]) if match else 0)
 

@@ -65,6 +65,9 @@ PROTOCOL: Mapping[int, str] = {
     503: "database-unavailable",
 }
 
+# Who sends a hundred faults has one: naming tens of thousands would keep others waiting.
+MOST_FAULTS = 100
+
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
 
@@ -123,7 +126,7 @@ def problem(
             code=fault.code,
             detail=texts.say(language, f"{fault.code}:detail", **fault.params),
         )
-        for fault in faults
+        for fault in faults[:MOST_FAULTS]
     ]
     document = Problem(
         type=f"/problems/{code}",
@@ -214,7 +217,7 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
         return problem(request, 400, PROTOCOL[400])
-    return problem(request, 422, "invalid-request", [fault_of(one) for one in found])
+    return problem(request, 422, "invalid-request", [fault_of(one) for one in found[:MOST_FAULTS]])
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -17,6 +17,7 @@ from app.db.figures import evidence
 from app.db.surveys import SurveyForm
 from app.db.tables import Agency
 from app.domain import methods, published
+from app.domain.access import Caller
 from app.domain.errors import (
     AgencyNotFoundError,
     InvalidError,
@@ -128,12 +129,9 @@ async def get_indices(
 ) -> IndicesOut:
     """Satisfaction indices of an agency, from its surveys or from a published source."""
     caller.check_agency(query.agency, "/query/agency")
-    if query.source is None:
-        agency, method, forms, figures = await _counted(
-            session, query, Reader(language, chosen.minimum_n)
-        )
-    else:
-        agency, method, forms, figures = await _published(session, query, language)
+    reader = Reader(caller, language, chosen.minimum_n)
+    made = _counted if query.source is None else _published
+    agency, method, forms, figures = await made(session, query, reader)
     answer = IndicesOut(
         agency=agency_ref(agency, language),
         period=PeriodOut.model_validate(query.months),
@@ -153,10 +151,16 @@ async def get_indices(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """In which language figures are shown, and from how many people on."""
+    """Who asks, in which language, and from how many people on figures are shown."""
 
+    caller: Caller
     language: Language
     minimum_n: int
+
+    def check(self, units: Sequence[Agency]) -> None:
+        """Nothing when the caller may see every unit; a mean of few gives each away."""
+        for unit in units:
+            self.caller.check_agency(unit.code, "/query/agency")
 
 
 Found = tuple[Agency, str, Forms, list[FigureOut]]
@@ -193,6 +197,7 @@ async def _of_units(
     """The mean of the indices of the agencies under this one."""
     months = query.months
     units = await agencies.children(session, agency.code, months.first, months.last)
+    reader.check(units)
     found = await evidence(session, units, forms, months)
     aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
     measure, used = methods.mean_of_units(
@@ -208,7 +213,7 @@ async def _of_units(
     return agency, methods.MEAN_OF_UNITS, summary(parts), [figure_out(figure, reader.language)]
 
 
-async def _published(session: Session, query: IndexQuery, language: Language) -> Found:
+async def _published(session: Session, query: IndexQuery, reader: Reader) -> Found:
     """The figures that a source printed, or that follow from what it printed."""
     months, refusals = query.months, Refusals()
     with refusals:
@@ -219,6 +224,7 @@ async def _published(session: Session, query: IndexQuery, language: Language) ->
     bodies = [agency.code]
     if method == methods.MEAN_OF_UNITS:
         under = await agencies.children(session, agency.code, months.first, months.last)
+        reader.check(under)
         bodies = [unit.code for unit in under]
     printed = await published_indices.of_agencies(session, query.source or "", months, bodies)
     aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
@@ -227,7 +233,7 @@ async def _published(session: Session, query: IndexQuery, language: Language) ->
     for measure in published.measures(method, query.by, [printed.get(b, []) for b in bodies]):
         aim = target_for(aims, measure, months)
         about = notes if measure.level is Level.OVERALL else []
-        figure = figure_out(judge(measure, Base.ANSWERS, 0, aim, about), language)
+        figure = figure_out(judge(measure, Base.ANSWERS, 0, aim, about), reader.language)
         if method == methods.AS_PUBLISHED:
             own = printed.get(agency.code, [])
             figure.rank, figure.peer_count = published.place(own, measure.code)

@@ -163,9 +163,11 @@ async def _checked(
         await surveys.check_covered(session, body.survey, body.agency, month)
     unfit.raise_all()
     sent = body.model_dump(mode="json")
-    # The same counts with another reason are the same sheet, unless its key says otherwise.
-    told = sent if request_key else {name: sent[name] for name in sent if name != "accept"}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
+    # Without a key the counts are the sheet: not its reasons, nor zeros that were written out.
+    cells = [[*cell, n] for cell, n in sorted(checked.cells.items())]
+    told = {name: sent[name] for name in ("agency", "survey", "channel", "period")}
+    content = sent if request_key else {**told, "cells": cells}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
     return NewSheet(
         id=new_id,
         agency_id=agency.id or 0,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from app.cli import keys, serving
 from app.db import schema
 from app.db.embedded import EmbeddedError
 from app.db.installation import WrongReferenceKeyError
-from app.db.opening import database
+from app.db.opening import SecretUnusableError, database
 from app.db.schema import SchemaOutdatedError
 from app.db.session import DatabaseUnusableError
 from app.domain.errors import DomainError
@@ -68,6 +69,8 @@ def openapi() -> None:
 
 def main() -> None:
     """Run the command line; trouble that the operator can mend is one line on stderr."""
+    # So that a command told to end leaves the embedded server properly.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app(prog_name="hailong")
     except (
@@ -75,6 +78,7 @@ def main() -> None:
         DatabaseUnusableError,
         SchemaOutdatedError,
         WrongReferenceKeyError,
+        SecretUnusableError,
         serving.PortTakenError,
         demonstration.NotADemonstrationError,
     ) as error:

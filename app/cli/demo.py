@@ -88,6 +88,9 @@ async def _prepare(settings: Settings) -> str:
             # The key of the last demonstration here, so that no second one comes to life.
             kept = settings.data_dir / "demo.key"
             key = chosen.get_secret_value() if chosen else kept_secret(kept, new_key())
+            if await keys.revoked(opened, key):
+                kept.unlink(missing_ok=True)
+                key = kept_secret(kept, new_key())
             await keys.replace(opened, key, Caller("demo", SCOPES, None), datetime.now(UTC))
     return key
 

@@ -7,15 +7,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
+import structlog
 import uvicorn
 
-from app.db import installation, schema, session
+from app import logs
+from app.db import schema, session
 from app.db.embedded import EmbeddedServer
 from app.db.opening import database, reference_key
 from app.settings import Settings
 
 GRACE_SECONDS = 10
+
+log = structlog.get_logger("hailong")
 
 
 class PortTakenError(Exception):
@@ -27,7 +30,8 @@ def serve(settings: Settings) -> None:
     with held(settings):
         check_port(settings)
         asyncio.run(_check(settings))
-        typer.echo(f"hailong: http://{settings.host}:{settings.port} (Ctrl-C: stop)", err=True)
+        logs.configure(settings.log_level)
+        log.info("serving", address=f"http://{settings.host}:{settings.port}")
         uvicorn.run(
             "app.main:create_app",
             factory=True,
@@ -58,7 +62,7 @@ async def _check(settings: Settings) -> None:
     async with database(settings.address, settings.data_dir) as engine:
         await schema.check_current(engine)
         async with session.sessions(engine).begin() as opened:
-            await installation.bind(opened, reference_key(settings.secret, settings.data_dir))
+            await reference_key(opened, settings.secret, settings.data_dir)
 
 
 def check_port(settings: Settings) -> None:

@@ -5,8 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -122,18 +121,20 @@ async def succeed(
         {"agency": code, "successor": successor, "share": share, "takes_effect_on": on}
         for successor, share in shares.items()
     ]
-    # The row lock makes a second succession wait and then see the first.
+    await catalogue.alone(session, AgencySuccession, code)
+    stmt = select(AgencySuccession).where(col(AgencySuccession.agency) == code)
+    recorded = {
+        (row.successor, row.share, row.takes_effect_on) for row in await session.scalars(stmt)
+    }
+    if recorded == {(successor, share, on) for successor, share in shares.items()}:
+        return held
+    if recorded:
+        raise AlreadySucceededError
+    await session.execute(insert(AgencySuccession), rows)
     await session.execute(
         update(Agency)
         .where(col(Agency.code) == code)
         .values(valid_to=on - timedelta(days=1), revision=col(Agency.revision) + 1)
     )
-    stmt = select(AgencySuccession).where(col(AgencySuccession.agency) == code)
-    recorded = {
-        (row.successor, row.share, row.takes_effect_on) for row in await session.scalars(stmt)
-    }
-    if recorded and recorded != {(r["successor"], r["share"], on) for r in rows}:
-        raise AlreadySucceededError
-    await session.execute(insert(AgencySuccession).values(rows).on_conflict_do_nothing())
     await session.refresh(held)
     return held

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Update, inspect, select, update
+from sqlalchemy import ColumnElement, Update, func, inspect, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
@@ -65,6 +65,22 @@ async def put(
     if row is None:
         raise PreconditionFailedError
     return row
+
+
+async def alone(session: AsyncSession, table: type[SQLModel], *key: object) -> None:
+    """Make every other writer under this key wait until the transaction ends.
+
+    A row lock cannot do that for an entry that is not there yet: two writers would both find
+    nothing to look at, and the second would overwrite what the first was allowed to fix.
+    """
+    name = "\n".join([table.__name__, *map(str, key)])
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def check(revision: int, expected: Expected) -> None:
+    """Nothing when an entry of that revision is as expected; else PreconditionFailedError."""
+    if expected.absent or expected.revision not in {None, revision}:
+        raise PreconditionFailedError
 
 
 async def missing(

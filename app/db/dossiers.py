@@ -36,8 +36,10 @@ async def register(
     """
     owner = await agencies.get(session, agency)
     key = {"agency_id": owner.id, "code": code}
+    await catalogue.alone(session, Dossier, owner.id, code)
     held = await session.get(Dossier, key, with_for_update=True)
     if held is not None and held.status == rules.RETURNED:
+        catalogue.check(held.revision, expected)
         if any(getattr(held, name) != value for name, value in values.items()):
             raise DossierMoveRefusedError(Fault("", "returned-already"))
         return held

@@ -29,6 +29,8 @@ _START_TRIES_AFTER_CRASH = 25
 _PID_LINE, _SOCKET_DIR_LINE, _STATUS_LINE = 0, 4, 7  # Of postmaster.pid, as pg_ctl has them.
 _CREATE_DATABASE = rb"""SELECT 'CREATE DATABASE hailong'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'hailong') \gexec"""
+_FIXED = {"listen_addresses": "", "port": "5432", "unix_socket_permissions": "0700"}
+_FIXED |= {"log_error_verbosity": "terse"}  # A failing row in the log could be somebody's.
 _ELSEWHERE = "or set HAILONG_DATA_DIR to another folder"
 
 
@@ -178,9 +180,8 @@ class EmbeddedServer:
         return True
 
     def _start_server(self, socket_dir: Path) -> bool:
-        fixed = {"listen_addresses": "", "port": "5432", "unix_socket_permissions": "0700"}
-        fixed |= {"unix_socket_directories": str(socket_dir)}
-        settings = {"max_connections": "200", **self._options, **fixed}
+        settings = {"max_connections": "200", **self._options, **_FIXED}
+        settings |= {"unix_socket_directories": str(socket_dir)}
         arguments = ["-D", str(self._cluster), *(f"--{n}={v}" for n, v in settings.items())]
         # pg_ctl hands these to a shell as they are, but puts the log's name in double quotes. With
         # a log the server does not keep the output of pg_ctl open, whose end is waited for.

@@ -14,6 +14,11 @@ class WrongReferenceKeyError(Exception):
     """The key is not the one that this database's ratings were made with."""
 
 
+async def bound(session: AsyncSession) -> bool:
+    """Whether the database is tied to a key already."""
+    return await session.get(Installation, 1) is not None
+
+
 async def bind(session: AsyncSession, key: bytes) -> None:
     """Tie the database to the key, the first time; later raise WrongReferenceKeyError on another.
 

@@ -23,7 +23,10 @@ def hashed(key: str) -> bytes:
 async def create(
     session: AsyncSession, key: str, granted: Caller, now: datetime, expires_at: datetime | None
 ) -> None:
-    """Store the key with what it grants; a key that is there already gets these grants."""
+    """Store the key with what it grants; a key that is there already gets these grants.
+
+    One that was revoked stays revoked.
+    """
     if granted.agencies is not None:
         await agency_rows.check_known(session, {code: code for code in granted.agencies})
     values = {
@@ -32,7 +35,6 @@ async def create(
         "agencies": None if granted.agencies is None else sorted(granted.agencies),
         "created_at": now,
         "expires_at": expires_at,
-        "revoked_at": None,
     }
     stmt = insert(ApiKey).values(hash=hashed(key), **values)
     await session.execute(stmt.on_conflict_do_update(index_elements=["hash"], set_=values))
@@ -47,6 +49,12 @@ async def replace(session: AsyncSession, key: str, granted: Caller, now: datetim
         col(ApiKey.revoked_at).is_(None),
     )
     await session.execute(others.values(revoked_at=now))
+
+
+async def revoked(session: AsyncSession, key: str) -> bool:
+    """Whether the key was ended."""
+    stmt = select(col(ApiKey.revoked_at)).where(col(ApiKey.hash) == hashed(key))
+    return await session.scalar(stmt) is not None
 
 
 async def authenticate(session: AsyncSession, key: str, now: datetime) -> Caller:

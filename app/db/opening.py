@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.db import session
+from app.db import installation, session
 from app.db.embedded import EmbeddedServer
+
+SHORTEST_SECRET = 32
 
 
 @asynccontextmanager
@@ -32,18 +34,43 @@ async def database(url: str | None, data_dir: Path) -> AsyncIterator[AsyncEngine
             await asyncio.to_thread(server.stop)
 
 
-def reference_key(chosen: str | None, data_dir: Path) -> bytes:
-    """The secret of dossier references: the chosen one, or a file made once beside the data."""
-    if chosen is not None:
-        return chosen.encode()
-    return kept_secret(data_dir / "reference.key", secrets.token_hex(32)).encode()
+class SecretUnusableError(Exception):
+    """A secret cannot be read; the message says in one line which, and what to do."""
+
+
+async def reference_key(opened: AsyncSession, chosen: str | None, data_dir: Path) -> bytes:
+    """The secret of dossier references: the chosen one, or the file beside the data.
+
+    The file is made only for a database that no key is tied to yet; with another key every
+    dossier could be rated again, so that is refused with WrongReferenceKeyError.
+    """
+    path = data_dir / "reference.key"
+    if chosen is None and not path.exists() and await installation.bound(opened):
+        raise SecretUnusableError(
+            f"{path} is missing, and this database was made with it: restore that file, "
+            "or set HAILONG_REFERENCE_KEY to what was in it."
+        )
+    key = (chosen or kept_secret(path, secrets.token_hex(32))).encode()
+    await installation.bind(opened, key)
+    return key
 
 
 def kept_secret(path: Path, new: str) -> str:
     """The secret in the file; the first of several processes puts its new one there."""
-    if not path.exists():
-        _write_once(path, new)
-    return path.read_text().strip()
+    try:
+        if not path.exists():
+            _write_once(path, new)
+        secret = path.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise SecretUnusableError(
+            f"{path} cannot be read ({type(error).__name__}): let this user read it, or restore it."
+        ) from error
+    if len(secret) < SHORTEST_SECRET:
+        raise SecretUnusableError(
+            f"{path} holds fewer than {SHORTEST_SECRET} characters: restore it, "
+            "or delete it to have a new one made."
+        )
+    return secret
 
 
 def _write_once(path: Path, secret: str) -> None:

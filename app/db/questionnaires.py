@@ -38,6 +38,7 @@ async def put(
     """
     questionnaire.read(code, version, document)
     key = {"code": code, "version": version}
+    await catalogue.alone(session, Questionnaire, code, version)
     # The lock keeps a survey from taking up the version between this look and the write.
     held = await session.get(Questionnaire, (code, version), with_for_update=True)
     if held is not None and held.document != document:

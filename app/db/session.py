@@ -46,11 +46,18 @@ def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         address.set(drivername="postgresql+asyncpg", query=query),
         pool_size=pool_size,
         pool_pre_ping=True,
+        pool_timeout=CONNECT_SECONDS,
         hide_parameters=True,
         json_serializer=partial(json.dumps, ensure_ascii=False),
         connect_args={
             "timeout": CONNECT_SECONDS,
-            "server_settings": {"application_name": "hailong", "timezone": "UTC"},
+            "server_settings": {
+                "application_name": "hailong",
+                "timezone": "UTC",
+                # Who waits longer is told to come again, and does not hold up the others.
+                "lock_timeout": "5s",
+                "statement_timeout": "60s",
+            },
         },
     )
 

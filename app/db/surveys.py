@@ -91,6 +91,7 @@ async def put(
     expected: Expected,
 ) -> Survey:
     """Store the survey with exactly these agencies and return it."""
+    await catalogue.alone(session, Survey, code)
     held = await session.scalar(select(Survey).where(col(Survey.code) == code).with_for_update())
     form = (values["questionnaire"], values["version"])
     if held is not None and (held.questionnaire, held.version) != form:

@@ -75,12 +75,16 @@ def by_criterion(questions: Questions) -> Mapping[str, list[QuestionTally]]:
     return groups
 
 
-def by_question(questions: Questions) -> Mapping[tuple[str, str], list[QuestionTally]]:
-    """The questions under (questionnaire, code): surveys with the same form pool theirs."""
-    groups: dict[tuple[str, str], list[QuestionTally]] = {}
-    for question in questions:
-        groups.setdefault((question.questionnaire, question.question.code), []).append(question)
-    return groups
+def by_question(questions: Questions) -> Iterable[list[QuestionTally]]:
+    """The questions that are the same: of one questionnaire, under one code, with one scale.
+
+    Surveys with the same form pool theirs, and so do versions of it that did not change the scale.
+    """
+    groups: dict[tuple[object, ...], list[QuestionTally]] = {}
+    for tally in questions:
+        key = (tally.questionnaire, tally.question.code, tally.question.scale)
+        groups.setdefault(key, []).append(tally)
+    return groups.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,7 @@ def pool(kernel: Kernel, what: Labelled, questions: Questions, base: Base) -> Me
 
 def mean(what: Labelled, parts: Sequence[tuple[Measure, Fraction]]) -> Measure:
     """The weighted mean of measures; a part without a value leaves the mean without one."""
+    parts = [(part, weight) for part, weight in parts if weight]
     used = tuple(question for part, _ in parts for question in part.questions)
     whole = sum((weight for _, weight in parts), Fraction(0))
     statuses = {part.status for part, _ in parts} or {Status.NOT_ASKED}
@@ -146,7 +151,7 @@ def of_questions(kernel: Kernel, what: Labelled, questions: Questions, base: Bas
     if not used:
         return pool(kernel, what, questions, base)
     groups = by_question(used)
-    return mean(what, [(pool(kernel, what, group, base), ONE) for group in groups.values()])
+    return mean(what, [(pool(kernel, what, group, base), ONE) for group in groups])
 
 
 def _of_criteria(weigh: Callable[[QuestionTally], Fraction]) -> Summary:

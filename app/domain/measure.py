@@ -99,8 +99,7 @@ def options(questions: Sequence[QuestionTally]) -> list[tuple[Option, int]]:
 
     Wordings may differ between questionnaires; the first one's stand.
     """
-    codes = {tuple(option.code for option in tally.question.options) for tally in questions}
-    if len(codes) != 1:
+    if len({tally.question.scale for tally in questions}) != 1:
         return []
     return [
         (option, sum(tally.counts[place] for tally in questions))

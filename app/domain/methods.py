@@ -158,7 +158,8 @@ def units_finding(used: int, total: int) -> Finding:
 
 def _by_question(method: Method, questions: Questions, level: Level, base: Base) -> list[Measure]:
     found = []
-    for (_, code), group in by_question(questions).items():
+    for group in by_question(questions):
+        code = group[0].question.code
         what = Labelled(Level.QUESTION, code, group[0].question.text)
         whole = pool(method.kernel, what, group, base)
         found += [whole] if level is Level.QUESTION else _by_option(code, group, base)

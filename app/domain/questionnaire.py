@@ -35,6 +35,11 @@ class Question:
     options: tuple[Option, ...]
 
     @property
+    def scale(self) -> tuple[tuple[str, int | None, bool, bool], ...]:
+        """What the options mean, whatever their wording; only equal scales can be pooled."""
+        return tuple((o.code, o.score, o.satisfied, o.counted) for o in self.options)
+
+    @property
     def rated(self) -> bool:
         """Whether the options say what counts as satisfied; a number of visits does not."""
         return any(option.satisfied for option in self.options)

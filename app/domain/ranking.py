@@ -1,7 +1,7 @@
 """Ranks within a peer group: by the exact value, equal values share a rank (1, 2, 2, 4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 
@@ -47,5 +47,13 @@ def printed(
     A source ranks among all its peers, of which we may know only some: no rank of ours can stand
     beside its own.
     """
-    rows = [(ranks.get(place.agency), place) for place in rank(values)]
+    holders: dict[int, list[str]] = {}
+    for agency in values:
+        if agency in ranks:
+            holders.setdefault(ranks[agency], []).append(agency)
+    rows: list[tuple[int | None, Ranked]] = []
+    for place in rank(values):
+        known = ranks.get(place.agency)
+        tied = tuple(o for o in sorted(holders.get(known or 0, [])) if o != place.agency)
+        rows.append((known, replace(place, tied_with=tied)))
     return sorted(rows, key=lambda row: (row[0] is None, row[0] or row[1].rank, row[1].agency))

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.access import SCOPES
+from app.db import keys
+from app.domain.access import SCOPES, Caller
 
 BODY = {"name": {"vi": "Sở Mẫu"}, "kind": "department", "valid_from": "2010-01-01"}
 FIGURES = {"survey": "s1", "period": "2026"}
@@ -111,3 +112,32 @@ async def test_a_key_of_all_peers_sees_their_ranking(make):
 
 def test_scopes_name_what_they_reach():
     assert all(scope.count(":") == 1 for scope in SCOPES)
+
+
+async def test_a_key_of_one_agency_does_not_enter_it_among_anothers_units(make):
+    for code in ("A1", "A2"):
+        await make.agency(code)
+    limited = await make.caller(agencies={"A1"})
+    answer = await limited.put("/v1/agencies/A1", json=BODY | {"parent": "A2"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (403, "/parent")
+    succession = {"successors": [{"agency": "A2", "share": 1}], "on": "2026-07-01"}
+    answer = await limited.post("/v1/agencies/A1/succession", json=succession)
+    assert (answer.status_code, answer.json()["code"]) == (403, "agency-not-allowed")
+
+
+async def test_a_mean_of_units_is_only_for_those_who_may_see_every_unit(make):
+    await make.agency("P")
+    await make.agency("A1", parent="P")
+    await make.survey("s1", "A1")
+    query = FIGURES | {"agency": "P", "method": "mean-of-units@1"}
+    for agencies, status in (({"P"}, 403), ({"P", "A1"}, 200)):
+        caller = await make.caller("indices:read", agencies=agencies)
+        assert (await caller.get("/v1/indices", params=query)).status_code == status
+
+
+async def test_a_revoked_key_does_not_come_back_when_it_is_made_known_again(make, session):
+    key = await make.key()
+    await keys.revoke(session, (await keys.list_all(session))[-1].id, make.now)
+    await keys.replace(session, key, Caller("test", SCOPES, None), make.now)
+    await session.commit()
+    assert (await make.with_key(key).get("/v1/agencies")).status_code == 401

@@ -258,3 +258,9 @@ async def test_a_problem_with_one_fault_says_what_to_do(surveyed, make):
     problem = answer.json()
     assert problem["detail"].startswith(problem["errors"][0]["detail"])
     assert "accept" in problem["detail"]
+
+
+async def test_tens_of_thousands_of_faults_are_not_all_named(surveyed, make):
+    answer = await make.rate({f"q{n}": 5 for n in range(20_000)}, dossier="H00-260601-0001")
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 100

@@ -118,3 +118,12 @@ async def test_the_same_code_at_another_agency_is_another_dossier(client, make, 
     other = PATH.replace("A1", "A2")
     assert (await client.get(other)).json()["code"] == "dossier-not-found"
     assert (await client.put(other, json=receipt | {"counter": None})).status_code == 201
+
+
+async def test_a_returned_dossier_keeps_to_what_the_caller_expects_too(client, receipt):
+    await client.put(PATH, json=receipt)
+    await client.post(f"{PATH}/events", json=returned("2026-06-08T16:00:00+07:00"))
+    for headers in ({"If-None-Match": "*"}, {"If-Match": '"999"'}):
+        answer = await client.put(PATH, json=receipt, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition-failed")
+    assert (await client.put(PATH, json=receipt, headers={"If-Match": '"2"'})).status_code == 200

@@ -1,7 +1,7 @@
 """Paper tally sheets: flagged, never repaired, counted once."""
 
 import pytest
-from factories import PLAIN, five_levels, questionnaire
+from factories import PLAIN, five_levels, option, questionnaire
 
 GOOD = {"q1": {"5": 6, "4": 4}, "q2": {"5": 3, "3": 2, "na": 5}}
 FLAWED = {"q1": {"5": 6, "4": 7}, "q2": {"5": 10}}
@@ -86,6 +86,35 @@ async def test_a_reworded_reason_does_not_make_another_sheet(surveyed, make):
     (first, _) = await figures(surveyed, by="question")
     assert (first["denominator"], first["n"]) == (13, 10)
     assert [f["reason"] for f in first["findings"]] == ["Theo số liệu đã công bố"]
+
+
+async def test_zeros_that_are_written_out_do_not_make_another_sheet(surveyed, make):
+    for counts in ({"q1": {"5": 9}}, {"q1": {"5": 9, "4": 0}}, {"q1": {"5": 9}, "q2": {}}):
+        assert (await make.sheet(counts, 9)).status_code == 201
+    assert (await figures(surveyed, by="question"))[0]["n"] == 9
+
+
+async def test_versions_that_changed_a_scale_are_not_pooled_option_by_option(make, client):
+    await make.agency()
+    options = [option("a", satisfied=True), option("b")]
+    for version, na in ((1, option("na")), (2, option("na", counted=False))):
+        form = questionnaire(
+            ("c", [{"code": "q1", "text": {"vi": "?"}, "options": [*options, na]}])
+        )
+        await make.put(f"/v1/questionnaires/f/versions/{version}", form)
+        body = {"title": {"vi": "Đợt"}, "questionnaire": "f", "version": version}
+        days = {"opens_on": "2026-01-01", "agencies": ["A1"]}
+        await make.put(f"/v1/surveys/s{version}", body | days)
+    await make.sheet({"q1": {"a": 5, "na": 5}}, 10, survey="s1")
+    await make.sheet({"q1": {"a": 2, "na": 20}}, 22, survey="s2")
+    found = {}
+    for order in (["s1", "s2"], ["s2", "s1"]):
+        query = QUERY | {"survey": order, "by": "option"}
+        answer = (await client.get("/v1/indices", params=query)).json()
+        assert all(f["value"] is None or f["value"] <= 100 for f in answer["figures"])
+        found[order[0]] = sorted((f["code"], f["value"] or 0) for f in answer["figures"])
+    assert found["s1"] == found["s2"]
+    assert len(found["s1"]) == 5
 
 
 async def test_two_offices_with_the_same_counts_say_so_by_their_keys(surveyed, make):

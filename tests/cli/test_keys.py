@@ -104,7 +104,7 @@ def test_key_commands_leave_the_service_and_its_database_running(
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        (0, "Unknown scope indices:write; known: catalogue:read, "),
+        (0, "Unknown scope indices:write; known: all, "),
         (1, "There is no agency with the code H77."),
         (2, "There is no key 99 in force."),
         (3, "Invalid value"),

@@ -161,7 +161,8 @@ def test_every_request_is_logged_as_json_by_its_route_and_id_and_without_its_dos
         assert answer.headers["X-Request-Id"] == request_id
     # A line is written after its answer, in two parts.
     wait_until(lambda: logs_all(service, sent), "a request is not logged")
-    logged = {line["request_id"]: line for line in map(json.loads, service.said().splitlines())}
+    lines = [json.loads(line) for line in service.said().splitlines()]
+    logged = {line["request_id"]: line for line in lines if "request_id" in line}
     assert {name: (logged[name]["route"], logged[name]["status"]) for name in sent} == {
         "of-a-found-dossier": ("/v1/agencies/{agency}/dossiers/{dossier}", 200),
         "of-a-missing-dossier": ("/v1/agencies/{agency}/dossiers/{dossier}", 404),

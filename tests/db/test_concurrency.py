@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FAST, NOW, REFERENCE_KEY
-from factories import Make
+from factories import PLAIN, Make
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import text
 
@@ -108,3 +108,37 @@ async def test_what_is_acknowledged_is_committed(committed):
     answer = await admin.put("/v1/agencies/A1/counters/Q1", json={"name": {"vi": "Quầy 1"}})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
     assert (await admin.get("/v1/agencies/A1/counters/Q1")).status_code == 404
+
+
+async def test_two_who_create_a_survey_at_once_do_not_change_each_others_questionnaire(committed):
+    await committed.agency()
+    admin = await committed.caller()
+    for code in ("f", "g"):
+        await committed.put(f"/v1/questionnaires/{code}/versions/1", PLAIN)
+    body = {"title": {"vi": "Đợt"}, "version": 1, "opens_on": "2026-01-01", "agencies": ["A1"]}
+    for number in range(6):
+        answers = await asyncio.gather(
+            *(
+                admin.put(f"/v1/surveys/s{number}", json=body | {"questionnaire": code})
+                for code in ("f", "g")
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 409]
+
+
+async def test_a_receipt_corrected_while_the_result_is_returned_is_no_fault(committed):
+    await committed.agency()
+    admin = await committed.caller()
+    receipt = {
+        "procedure": await committed.procedure(),
+        "channel": "desk",
+        "received_at": "2026-06-01T08:00:00+07:00",
+        "due_at": "2026-06-20T17:00:00+07:00",
+    }
+    event = {"type": "result_returned", "at": "2026-06-02T08:00:00+07:00"}
+    for number in range(6):
+        path = f"/v1/agencies/A1/dossiers/000.00.01.H00-260601-{number:05}"
+        sent = [admin.put(path, json=receipt) for _ in range(4)]
+        sent += [admin.post(f"{path}/events", json=event) for _ in range(3)]
+        answers = await asyncio.gather(*sent)
+        assert {answer.status_code for answer in answers} <= {200, 201, 404, 409}

@@ -8,6 +8,7 @@ from app.db.tables import SQLModel
 connection = context.config.attributes["connection"]
 
 # Two processes that start together must not migrate together.
+connection.execute(text("SET LOCAL lock_timeout = '10min'"))
 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('hailong migrate'))"))
 # A migration that waits for a lock makes every later query wait behind it: give up early instead.
 connection.execute(text("SET LOCAL lock_timeout = '4s'"))
