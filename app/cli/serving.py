@@ -4,19 +4,21 @@ import asyncio
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 import uvicorn
 
 from app import logs
 from app.db import schema, session
-from app.db.embedded import EmbeddedServer
+from app.db.embedded import EmbeddedError, EmbeddedServer
 from app.db.opening import database, reference_key
 from app.settings import Settings
 
 GRACE_SECONDS = 10
+WATCH_SECONDS = 0.5
 
 log = structlog.get_logger("hailong")
 
@@ -54,8 +56,29 @@ def held(settings: Settings) -> Iterator[None]:
     if settings.database_url is not None:
         yield
         return
-    with EmbeddedServer(settings.data_dir):
+    with EmbeddedServer(settings.data_dir) as server, _revived(server):
         yield
+
+
+@contextmanager
+def _revived(server: EmbeddedServer) -> Iterator[None]:
+    """Start the server again whenever it has died, so that nobody needs to be called."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(WATCH_SECONDS):
+            if server.postmaster_pid() is None:
+                log.error("the embedded server has died and is started again")
+                with suppress(EmbeddedError):  # tried again at the next look
+                    server.start()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
 
 
 async def _check(settings: Settings) -> None:

@@ -66,12 +66,12 @@ def print_pooled(console: Console, overall: Json, figures: Sequence[Json]) -> No
 
 def print_sipas(console: Console, figures: Sequence[Json], again: Json) -> None:
     """The published figures against their target, and the overall value computed again."""
-    table = _table("Chỉ số SIPAS năm 2022, theo công bố (as published)")
+    table = _table("Chỉ số SIPAS năm 2022, theo công bố (as published); chênh lệch: điểm phần trăm")
     for heading in (
         "Tiêu chí (criterion)",
         "Chỉ số",
         "Chỉ tiêu",
-        "Chênh lệch (điểm %)",
+        "Chênh lệch",
         "",
         "Hạng",
     ):
