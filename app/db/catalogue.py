@@ -24,9 +24,6 @@ class Expected:
     revision: int | None = None
 
 
-ANY = Expected()
-
-
 async def put(
     session: AsyncSession,
     table: type[Row],

@@ -1,6 +1,6 @@
 """Tallies: how often each option was chosen. They add up, so months and channels combine."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from app.domain.questionnaire import Criterion, Question, Questionnaire
@@ -92,16 +92,3 @@ def read(
             for q, question in enumerate(questionnaire.questions, 1)
         ),
     )
-
-
-def count(
-    survey: str, questionnaire: Questionnaire, ratings: Iterable[tuple[int, ...]]
-) -> SurveyTally:
-    """The tally of ratings given as option places: what the database must count as well."""
-    cells: dict[tuple[int, int], int] = {}
-    for rating in ratings:
-        cells[FORM] = cells.get(FORM, 0) + 1
-        for question, option in enumerate(rating, 1):
-            if option:
-                cells[question, option] = cells.get((question, option), 0) + 1
-    return read(survey, questionnaire, cells)
