@@ -182,8 +182,11 @@ async def put_agency(
     """Create or change an agency."""
     caller.check_agency(agency, "/path/agency")
     refusals = Refusals()
-    if body.parent is not None:
-        caller.check_agency(body.parent, "/parent")
+    held = await agencies.parent_of(session, agency)
+    if body.parent != held:
+        # Who joins or leaves a parent changes the mean of its units.
+        for parent in {body.parent, held} - {None}:
+            caller.check_agency(str(parent), "/parent")
     values = {**body.model_dump(), "name": texts_of(body.name)}
     with refusals:
         body.check()

@@ -53,7 +53,7 @@ RequestKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="Names this sheet; without it a sheet in the same words is the same sheet.",
+        description="Names this sheet; without it a sheet of the same counts is the same sheet.",
     ),
 ]
 

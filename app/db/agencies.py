@@ -55,6 +55,11 @@ async def check_known(session: AsyncSession, named: Mapping[str, str]) -> None:
         )
 
 
+async def parent_of(session: AsyncSession, code: str) -> str | None:
+    """The code of the agency above this one, if it is there and has one."""
+    return await session.scalar(select(col(Agency.parent)).where(col(Agency.code) == code))
+
+
 async def check_parent(session: AsyncSession, code: str, parent: str | None) -> None:
     """Nothing when the parent is another agency, or none; else a refusal."""
     rules.check_parent(code, parent)

@@ -67,8 +67,7 @@ def kept_secret(path: Path, new: str) -> str:
         ) from error
     if len(secret) < SHORTEST_SECRET:
         raise SecretUnusableError(
-            f"{path} holds fewer than {SHORTEST_SECRET} characters: restore it, "
-            "or delete it to have a new one made."
+            f"{path} holds fewer than {SHORTEST_SECRET} characters: restore it."
         )
     return secret
 

@@ -120,6 +120,10 @@ async def test_a_key_of_one_agency_does_not_enter_it_among_anothers_units(make):
     limited = await make.caller(agencies={"A1"})
     answer = await limited.put("/v1/agencies/A1", json=BODY | {"parent": "A2"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (403, "/parent")
+    await make.agency("A1", parent="A2")
+    kept = await limited.put("/v1/agencies/A1", json=BODY | {"parent": "A2"})
+    left = await limited.put("/v1/agencies/A1", json=BODY)
+    assert (kept.status_code, left.status_code) == (200, 403)
     succession = {"successors": [{"agency": "A2", "share": 1}], "on": "2026-07-01"}
     answer = await limited.post("/v1/agencies/A1/succession", json=succession)
     assert (answer.status_code, answer.json()["code"]) == (403, "agency-not-allowed")
