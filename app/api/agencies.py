@@ -11,7 +11,7 @@ from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Sessio
 from app.api.errors import problems
 from app.api.schemas import Code, Day, In, Localised, Out, Share, example, texts_of
 from app.db import agencies
-from app.db.tables import Agency, Counter
+from app.db.tables import Agency
 from app.domain.errors import (
     AgencyNotFoundError,
     AlreadySucceededError,
@@ -168,7 +168,9 @@ class SuccessionOut(Out):
     operation_id="put_agency",
     responses={
         201: {"model": AgencyOut, "description": "Created"},
-        **problems(PreconditionFailedError, UnknownReferenceError, InvalidError),
+        **problems(
+            PreconditionFailedError, UnknownReferenceError, InvalidError, AlreadySucceededError
+        ),
     },
 )
 async def put_agency(
@@ -182,10 +184,10 @@ async def put_agency(
     """Create or change an agency."""
     caller.check_agency(agency, "/path/agency")
     refusals = Refusals()
-    held = await agencies.parent_of(session, agency)
-    if body.parent != held:
-        # Who joins or leaves a parent changes the mean of its units.
-        for parent in {body.parent, held} - {None}:
+    held = await agencies.find(session, agency)
+    if held is None or _belonging(held) != _belonging(body):
+        # Who joins or leaves a parent, or exists at other times, changes the mean of its units.
+        for parent in {body.parent, held and held.parent} - {None}:
             caller.check_agency(str(parent), "/parent")
     values = {**body.model_dump(), "name": texts_of(body.name)}
     with refusals:
@@ -245,7 +247,7 @@ async def put_counter(
     caller.check_agency(agency, "/path/agency")
     row = await agencies.put_counter(session, agency, counter, texts_of(body.name), state)
     stored(response, row.revision)
-    return counter_out(row)
+    return CounterOut.model_validate(row)
 
 
 @router.get(
@@ -259,7 +261,7 @@ async def get_counter(
     """A counter of an agency."""
     row = await agencies.get_counter(session, agency, counter)
     tag(response, row.revision)
-    return counter_out(row)
+    return CounterOut.model_validate(row)
 
 
 @router.post(
@@ -284,11 +286,11 @@ async def record_succession(
     return SuccessionOut(agency=out(row), successors=named, on=body.on)
 
 
+def _belonging(agency: Agency | AgencyIn) -> tuple[object, ...]:
+    """Under which agency it counts, and when."""
+    return agency.parent, agency.valid_from, agency.valid_to
+
+
 def out(row: Agency) -> AgencyOut:
     """The agency as it is shown."""
     return AgencyOut.model_validate(row)
-
-
-def counter_out(row: Counter) -> CounterOut:
-    """The counter as it is shown."""
-    return CounterOut.model_validate(row)

@@ -55,9 +55,10 @@ async def check_known(session: AsyncSession, named: Mapping[str, str]) -> None:
         )
 
 
-async def parent_of(session: AsyncSession, code: str) -> str | None:
-    """The code of the agency above this one, if it is there and has one."""
-    return await session.scalar(select(col(Agency.parent)).where(col(Agency.code) == code))
+async def find(session: AsyncSession, code: str) -> Agency | None:
+    """The agency, locked against other writers, or None."""
+    stmt = select(Agency).where(col(Agency.code) == code).with_for_update()
+    return await session.scalar(stmt)
 
 
 async def check_parent(session: AsyncSession, code: str, parent: str | None) -> None:
@@ -70,7 +71,15 @@ async def check_parent(session: AsyncSession, code: str, parent: str | None) -> 
 async def put(
     session: AsyncSession, code: str, values: Mapping[str, Any], expected: Expected
 ) -> Agency:
-    """Store the agency and return it."""
+    """Store the agency and return it.
+
+    The end of one that has successors is fixed: another raises AlreadySucceededError.
+    """
+    await catalogue.alone(session, AgencySuccession, code)
+    stmt = select(col(AgencySuccession.takes_effect_on)).where(col(AgencySuccession.agency) == code)
+    ended = await session.scalar(stmt.limit(1))
+    if ended is not None and values["valid_to"] != ended - timedelta(days=1):
+        raise AlreadySucceededError
     return await catalogue.put(session, Agency, {"code": code}, values, expected)
 
 

@@ -20,6 +20,9 @@ from types import ModuleType
 from typing import Self
 from urllib.parse import quote
 
+from app.db import file_lock
+from app.db.signals import deferred
+
 _MAJOR = 18
 _ROOT_RUNS_AS = "pgserver"
 _SOCKET = ".s.PGSQL.5432"
@@ -58,17 +61,19 @@ class EmbeddedServer:
 
     def start(self) -> str:
         """Return the SQLAlchemy URL of database `hailong` on a running server that counts us."""
-        with self._alone():
-            if self._users is None:
-                self._users = _lock(self._data_dir / "pg.users.lock", fcntl.LOCK_SH)
-            try:
+        try:
+            with deferred(), self._alone():
+                if self._users is None:
+                    self._users = file_lock.take(self._data_dir / "pg.users.lock", fcntl.LOCK_SH)
                 self._ensure_cluster()
                 self._ensure_running()
                 return self._ensure_database()
-            except BaseException:
-                self._leave(self._users)
-                raise
+        except BaseException:
+            # Also when told to end meanwhile: who did not get the URL will not call stop.
+            self.stop()
+            raise
 
+    @deferred()
     def stop(self) -> None:
         """Leave the server, and stop it when no other process uses it."""
         if self._users is not None:
@@ -95,7 +100,7 @@ class EmbeddedServer:
         try:
             self._refuse_foreign_data()
             self._data_dir.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(_lock(self._data_dir / "pg.start.lock", fcntl.LOCK_EX), "rb"):
+            with os.fdopen(file_lock.take(self._data_dir / "pg.start.lock", fcntl.LOCK_EX), "rb"):
                 yield
         except OSError as error:
             raise EmbeddedError(
@@ -243,13 +248,6 @@ class EmbeddedServer:
             start_new_session=True,  # Ctrl-C is for the service, which then stops in order.
             check=False,
         )
-
-
-def _lock(path: Path, kind: int) -> int:
-    # A bare number, so that the lock outlives an object which is dropped but not stopped.
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, kind)
-    return lock
 
 
 def _server_ids() -> tuple[int, int]:

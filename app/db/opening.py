@@ -1,6 +1,5 @@
 """Opening the database: the server, and the secret kept beside it."""
 
-import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -21,7 +20,7 @@ async def database(url: str | None, data_dir: Path) -> AsyncIterator[AsyncEngine
     server: EmbeddedServer | None = None
     if url is None:
         server = EmbeddedServer(data_dir)
-        url = await asyncio.to_thread(server.start)
+        url = server.start()
     try:
         engine = session.open_engine(url)
         try:
@@ -31,7 +30,7 @@ async def database(url: str | None, data_dir: Path) -> AsyncIterator[AsyncEngine
             await engine.dispose()
     finally:
         if server is not None:
-            await asyncio.to_thread(server.stop)
+            server.stop()
 
 
 class SecretUnusableError(Exception):

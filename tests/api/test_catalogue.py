@@ -211,6 +211,8 @@ async def test_a_successor_takes_over_when_an_agency_ends(client, make):
     refused = await client.post("/v1/agencies/A1/succession", json=other)
     assert (refused.status_code, refused.json()["code"]) == (409, "agency-already-succeeded")
     assert (await client.get("/v1/agencies/A1")).json()["valid_to"] == "2025-02-28"
+    revived = await client.put("/v1/agencies/A1", json=AGENCY)
+    assert (revived.status_code, revived.json()["code"]) == (409, "agency-already-succeeded")
 
 
 @pytest.mark.parametrize(
