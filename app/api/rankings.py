@@ -151,7 +151,7 @@ async def get_ranking(
         method, figures, printed = await _published(session, query, peers, refusals)
     ranks = {code: rank for code, (rank, _) in printed.items() if rank is not None}
     values = {c: f.measure.value for c, f in figures.items() if f.measure.value is not None}
-    placed = ranking.printed(values, ranks) if ranks else ranking.computed(values)
+    placed = ranking.printed(values, ranks) if ranks else ranking.rank(values)
     names = {peer.code: agency_ref(peer, language) for peer in peers}
     answer = RankingOut(
         peer_group=query.peer_group,
@@ -166,7 +166,7 @@ async def get_ranking(
         rank_basis="printed" if ranks else "computed",
         as_of=moment,
         edition=None,
-        rows=[_row(rank, place, names, figures[place.agency], language) for rank, place in placed],
+        rows=[_row(place, names, figures[place.agency], language) for place in placed],
         unranked=[
             UnrankedOut(agency=names[code], status=figure.status, n=figure.measure.n)
             for code, figure in figures.items()
@@ -236,13 +236,9 @@ async def _published(
 
 
 def _row(
-    rank: int | None,
-    place: ranking.Ranked,
-    names: Mapping[str, AgencyRef],
-    figure: Figure,
-    language: Language,
+    place: ranking.Ranked, names: Mapping[str, AgencyRef], figure: Figure, language: Language
 ) -> RowOut:
     shown = figure_out(figure, language)
     fields = shown.model_dump(include=set(RowOut.model_fields) - {"rank", "tied_with", "agency"})
     tied = list(place.tied_with)
-    return RowOut(rank=rank, tied_with=tied, agency=names[place.agency], **fields)
+    return RowOut(rank=place.rank, tied_with=tied, agency=names[place.agency], **fields)

@@ -56,9 +56,9 @@ async def check_known(session: AsyncSession, named: Mapping[str, str]) -> None:
 
 
 async def find(session: AsyncSession, code: str) -> Agency | None:
-    """The agency, locked against other writers, or None."""
-    stmt = select(Agency).where(col(Agency.code) == code).with_for_update()
-    return await session.scalar(stmt)
+    """The agency or None; nobody else writes or ends it until the transaction ends."""
+    await catalogue.alone(session, Agency, code)
+    return await session.scalar(select(Agency).where(col(Agency.code) == code))
 
 
 async def check_parent(session: AsyncSession, code: str, parent: str | None) -> None:
@@ -71,11 +71,10 @@ async def check_parent(session: AsyncSession, code: str, parent: str | None) -> 
 async def put(
     session: AsyncSession, code: str, values: Mapping[str, Any], expected: Expected
 ) -> Agency:
-    """Store the agency and return it.
+    """Store the agency, which `find` has looked up before, and return it.
 
     The end of one that has successors is fixed: another raises AlreadySucceededError.
     """
-    await catalogue.alone(session, AgencySuccession, code)
     stmt = select(col(AgencySuccession.takes_effect_on)).where(col(AgencySuccession.agency) == code)
     ended = await session.scalar(stmt.limit(1))
     if ended is not None and values["valid_to"] != ended - timedelta(days=1):
@@ -135,7 +134,7 @@ async def succeed(
         {"agency": code, "successor": successor, "share": share, "takes_effect_on": on}
         for successor, share in shares.items()
     ]
-    await catalogue.alone(session, AgencySuccession, code)
+    await catalogue.alone(session, Agency, code)
     stmt = select(AgencySuccession).where(col(AgencySuccession.agency) == code)
     recorded = {
         (row.successor, row.share, row.takes_effect_on) for row in await session.scalars(stmt)

@@ -78,11 +78,6 @@ def day_of(instant: datetime) -> Period:
     return Period(local_day(instant), local_day(instant))
 
 
-def local_month(instant: datetime) -> date:
-    """The first day of the calendar month in Vietnam at that instant."""
-    return local_day(instant).replace(day=1)
-
-
 def _span(year: int, month: int, months: int) -> Period:
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise ValueError("not a period")

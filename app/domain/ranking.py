@@ -7,9 +7,9 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """An agency's place among its peers."""
+    """An agency's place among its peers; no rank where a source printed none."""
 
-    rank: int
+    rank: int | None
     agency: str
     value: Fraction
     tied_with: tuple[str, ...]
@@ -34,26 +34,20 @@ def rank(values: Mapping[str, Fraction]) -> list[Ranked]:
     ]
 
 
-def computed(values: Mapping[str, Fraction]) -> list[tuple[int | None, Ranked]]:
-    """Agencies best first, with the ranks that follow from their values."""
-    return [(place.rank, place) for place in rank(values)]
-
-
-def printed(
-    values: Mapping[str, Fraction], ranks: Mapping[str, int]
-) -> list[tuple[int | None, Ranked]]:
+def printed(values: Mapping[str, Fraction], ranks: Mapping[str, int]) -> list[Ranked]:
     """Agencies with the ranks that a source printed, and None where it printed none.
 
     A source ranks among all its peers, of which we may know only some: no rank of ours can stand
     beside its own.
     """
     holders: dict[int, list[str]] = {}
-    for agency in values:
-        if agency in ranks:
-            holders.setdefault(ranks[agency], []).append(agency)
-    rows: list[tuple[int | None, Ranked]] = []
+    for agency in sorted(ranks.keys() & values.keys()):
+        holders.setdefault(ranks[agency], []).append(agency)
+    rows = []
     for place in rank(values):
         known = ranks.get(place.agency)
-        tied = tuple(o for o in sorted(holders.get(known or 0, [])) if o != place.agency)
-        rows.append((known, replace(place, tied_with=tied)))
-    return sorted(rows, key=lambda row: (row[0] is None, row[0] or row[1].rank, row[1].agency))
+        tied = holders.get(known, []) if known else []
+        others = tuple(other for other in tied if other != place.agency)
+        rows.append(replace(place, rank=known, tied_with=others))
+    # Sorting keeps the order by value among those without a rank.
+    return sorted(rows, key=lambda row: (row.rank is None, row.rank or 0))

@@ -1,4 +1,4 @@
-"""Tallies: how often each option was chosen. They add up, so months and channels combine."""
+"""Tallies: how often each option was chosen."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,17 +51,6 @@ class SurveyTally:
     questionnaire: Questionnaire
     forms: int
     counts: tuple[tuple[int, ...], ...]
-
-    def __add__(self, other: "SurveyTally") -> "SurveyTally":
-        return SurveyTally(
-            self.survey,
-            self.questionnaire,
-            self.forms + other.forms,
-            tuple(
-                tuple(a + b for a, b in zip(mine, theirs, strict=True))
-                for mine, theirs in zip(self.counts, other.counts, strict=True)
-            ),
-        )
 
     def questions(self) -> Iterator[QuestionTally]:
         """Each question with its counts, in the order of the form."""

@@ -110,10 +110,6 @@ async def test_a_key_of_all_peers_sees_their_ranking(make):
     ).status_code == 200
 
 
-def test_scopes_name_what_they_reach():
-    assert all(scope.count(":") == 1 for scope in SCOPES)
-
-
 async def test_a_key_of_one_agency_does_not_enter_it_among_anothers_units(make):
     for code in ("A1", "A2"):
         await make.agency(code)

@@ -1,7 +1,7 @@
 """Paper tally sheets: flagged, never repaired, counted once."""
 
 import pytest
-from factories import PLAIN, five_levels, option, questionnaire
+from factories import five_levels, option, questionnaire
 
 GOOD = {"q1": {"5": 6, "4": 4}, "q2": {"5": 3, "3": 2, "na": 5}}
 FLAWED = {"q1": {"5": 6, "4": 7}, "q2": {"5": 10}}
@@ -225,7 +225,3 @@ async def test_questions_of_different_questionnaires_are_kept_apart(make, client
         ("access", 50.0),
         ("attitude", None),
     ]
-
-
-def test_the_plain_form_of_these_tests_has_two_criteria():
-    assert [criterion["code"] for criterion in PLAIN["criteria"]] == ["access", "attitude"]

@@ -142,3 +142,18 @@ async def test_a_receipt_corrected_while_the_result_is_returned_is_no_fault(comm
         sent += [admin.post(f"{path}/events", json=event) for _ in range(3)]
         answers = await asyncio.gather(*sent)
         assert {answer.status_code for answer in answers} <= {200, 201, 404, 409}
+
+
+async def test_an_agency_changed_while_it_is_succeeded_keeps_its_end(committed):
+    admin = await committed.caller()
+    await committed.agency("B")
+    body = {"name": {"vi": "Sở Mẫu"}, "kind": "department", "valid_from": "2010-01-01"}
+    succession = {"successors": [{"agency": "B", "share": 1}], "on": "2025-03-01"}
+    for number in range(6):
+        await committed.agency(f"A{number}")
+        path = f"/v1/agencies/A{number}"
+        sent = [admin.put(path, json=body) for _ in range(3)]
+        sent += [admin.post(f"{path}/succession", json=succession) for _ in range(2)]
+        answers = await asyncio.gather(*sent)
+        assert {answer.status_code for answer in answers} <= {200, 201, 409}
+        assert (await admin.get(path)).json()["valid_to"] == "2025-02-28"

@@ -104,7 +104,7 @@ def oracle(ids, forms, accepted) -> Counter:
         ticked = [(0, 0), *((q, o) for q, o in enumerate(given_answers, 1) if o)]
         for facet, key in facets.items():
             for question, option in ticked if key is not None else []:
-                month = period.local_month(rated_at)
+                month = period.local_day(rated_at).replace(day=1)
                 cells[ids[agency], forms[survey].id, facet, month, key, question, option] += 1
     return cells
 
