@@ -188,5 +188,5 @@ async def record_event(
 
 def _out(agency: str, row: Dossier) -> DossierOut:
     fields = row.model_dump(exclude={"agency_id", "revision"})
-    on_time = rules.on_time(row.due_at, row.returned_at)
+    on_time = None if row.due_at is None else rules.on_time(row.due_at, row.returned_at)
     return DossierOut(agency=agency, on_time=on_time, **fields)

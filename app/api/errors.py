@@ -32,6 +32,9 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.PublishedIndexNotFoundError: 404,
     errors.DistributionNotFoundError: 404,
     errors.TargetNotFoundError: 404,
+    errors.RatingNotFoundError: 404,
+    errors.InvitationNotFoundError: 404,
+    errors.DeviceNotFoundError: 404,
     errors.UnknownReferenceError: 422,
     errors.InvalidError: 422,
     errors.AnswersInvalidError: 422,
@@ -48,10 +51,16 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.SurveyClosedError: 409,
     errors.RatingWindowClosedError: 409,
     errors.AgencyNotSurveyedError: 409,
+    errors.AlreadyVoidedError: 409,
+    errors.InvitationExpiredError: 410,
+    errors.InvitationUsedError: 410,
+    errors.InvitationRevokedError: 410,
+    errors.SaturatedError: 503,
     errors.CredentialMissingError: 401,
     errors.CredentialUnknownError: 401,
     errors.ScopeMissingError: 403,
     errors.AgencyNotAllowedError: 403,
+    errors.CounterNotAllowedError: 403,
 }
 
 # Refusals that are HTTP's own and not the field's.

@@ -30,6 +30,7 @@ router = APIRouter(prefix="/v1/surveys", tags=["catalogue"])
 AGENCIES = 20_000
 LONGEST_WINDOW = 3650
 RATING_WINDOW = 90
+INVITATION = 30
 
 STANDING = {
     "title": {"vi": "Đánh giá việc giải quyết thủ tục hành chính năm 2023"},
@@ -40,6 +41,7 @@ STANDING = {
     "agencies": ["H32.15"],
     "peer_group": None,
     "rating_window_days": 90,
+    "invitation_days": 30,
 }
 ISSUED = {"issued": 17, "returned": 17, "invalid": 0}
 
@@ -57,6 +59,9 @@ class SurveyIn(In):
     agencies: Annotated[list[Code], Field(min_length=1, max_length=AGENCIES)] | None = None
     peer_group: Code | None = None
     rating_window_days: Annotated[StrictInt, Field(ge=1, le=LONGEST_WINDOW)] = RATING_WINDOW
+    invitation_days: Annotated[StrictInt, Field(ge=1, le=LONGEST_WINDOW)] | None = Field(
+        default=INVITATION, description="How long an invitation is good; null: none is issued"
+    )
 
     def faults(self) -> Iterator[Fault]:
         """Whether its days and the agencies it covers fit together."""
@@ -80,6 +85,7 @@ class SurveyOut(Out):
     agencies: list[str] | None
     peer_group: str | None
     rating_window_days: int
+    invitation_days: int | None
 
 
 class DistributionIn(In):

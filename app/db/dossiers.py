@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.db import agencies, catalogue, procedures
+from app.db import agencies, catalogue, funnel, procedures
 from app.db.catalogue import Expected
 from app.db.tables import Agency, Dossier, DossierEvent
 from app.domain import dossier as rules
@@ -43,9 +43,9 @@ async def register(
         if any(getattr(held, name) != value for name, value in values.items()):
             raise DossierMoveRefusedError(Fault("", "returned-already"))
         return held
-    return await catalogue.put(
-        session, Dossier, key, {**values, "status": rules.RECEIVED}, expected
-    )
+    changed = {**values, "receipt_due_at": values["due_at"], "status": rules.RECEIVED}
+    async with funnel.moved(session, owner.id or 0, code):
+        return await catalogue.put(session, Dossier, key, changed, expected)
 
 
 async def record_return(
@@ -60,23 +60,29 @@ async def record_return(
     if dossier.returned_at == at:
         return dossier
     rules.check_return(dossier.status, dossier.received_at, at, now)
+    async with funnel.moved(session, owner.id or 0, code):
+        await _return(session, dossier, at, now)
+    return dossier
+
+
+async def _return(session: AsyncSession, dossier: Dossier, at: datetime, now: datetime) -> None:
     number = select(func.coalesce(func.max(col(DossierEvent.number)), 0) + 1).where(
-        col(DossierEvent.agency_id) == owner.id, col(DossierEvent.dossier) == code
+        col(DossierEvent.agency_id) == dossier.agency_id,
+        col(DossierEvent.dossier) == dossier.code,
     )
     await session.execute(
         insert(DossierEvent).values(
-            agency_id=owner.id,
-            dossier=code,
+            agency_id=dossier.agency_id,
+            dossier=dossier.code,
             number=number.scalar_subquery(),
             type="result_returned",
             at=at,
             recorded_at=now,
         )
     )
-    dossier.status, dossier.returned_at = rules.RETURNED, at
+    dossier.status, dossier.returned_at, dossier.ended_at = rules.RETURNED, at, at
     dossier.revision += 1
     session.add(dossier)
-    return dossier
 
 
 async def _get(session: AsyncSession, owner: Agency, code: str, *, lock: bool) -> Dossier:

@@ -75,6 +75,7 @@ WITH incoming AS (
            answers, comment, device_seq, rated_at, received_at, place)
 ), judged AS (
     SELECT new.*, dossier.channel AS service_channel, dossier.procedure, dossier.officer,
+           dossier.returned_at, dossier.counter AS service_counter,
            coalesce(new.counter, dossier.counter) AS at_counter,
            CASE WHEN dossier.code IS NULL THEN 'dossier-not-found'
                 WHEN dossier.returned_at IS NULL
@@ -87,11 +88,14 @@ WITH incoming AS (
       LEFT JOIN dossier ON dossier.agency_id = new.agency_id AND dossier.code = new.dossier
 ), accepted AS (
     INSERT INTO rating (
-           id, agency_id, survey_id, basis, dossier_reference, channel, service_channel, counter,
-           procedure, officer, answers, comment, device_seq, rated_at, received_at)
-    SELECT id, agency_id, survey_id, 'dossier', dossier_reference, channel, service_channel,
+           id, agency_id, survey_id, basis, reference, digest, channel, service_channel, counter,
+           procedure, officer, answers, comment, device_seq, rated_at, received_at, funnel_month,
+           funnel_counter, released)
+    SELECT id, agency_id, survey_id, 'dossier', dossier_reference, '', channel, service_channel,
            at_counter, procedure, officer, CAST(answers AS smallint[]), comment, device_seq,
-           rated_at, received_at
+           rated_at, received_at,
+           date_trunc('month', returned_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date,
+           service_counter, false
       FROM judged
      WHERE refusal IS NULL
      ORDER BY agency_id, dossier_reference, place

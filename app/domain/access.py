@@ -10,19 +10,29 @@ SCOPES = frozenset(
         "catalogue:write",
         "dossiers:read",
         "dossiers:write",
+        "ratings:read",
+        "ratings:void",
         "ratings:write",
         "indices:read",
     }
 )
 
+# What a device's key carries instead: it submits ratings, and nothing else.
+DEVICE_SCOPE = "device"
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A known key: what it may do, and for which agencies (None: all of them)."""
+    """A known key: what it may do, and for which agencies (None: all of them).
+
+    A device's key names the device and the one counter that it may submit for.
+    """
 
     key: str
     scopes: frozenset[str]
     agencies: frozenset[str] | None
+    device: str | None = None
+    counter: str | None = None
 
     def check_scope(self, *scopes: str) -> None:
         """Nothing when the key carries one of the scopes; else ScopeMissingError."""

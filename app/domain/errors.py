@@ -96,6 +96,24 @@ class TargetNotFoundError(NotFoundError):
     code = "target-not-found"
 
 
+class RatingNotFoundError(NotFoundError):
+    """The agency has no rating of this id."""
+
+    code = "rating-not-found"
+
+
+class InvitationNotFoundError(NotFoundError):
+    """There is no such invitation."""
+
+    code = "invitation-not-found"
+
+
+class DeviceNotFoundError(NotFoundError):
+    """There is no device of this code."""
+
+    code = "device-not-found"
+
+
 class UnknownReferenceError(DomainError):
     """The body names something that does not exist."""
 
@@ -192,6 +210,36 @@ class AgencyNotSurveyedError(DomainError):
     code = "agency-not-surveyed"
 
 
+class AlreadyVoidedError(DomainError):
+    """The rating was voided before, for another reason."""
+
+    code = "already-voided"
+
+
+class InvitationExpiredError(DomainError):
+    """The invitation was not used in time."""
+
+    code = "invitation-expired"
+
+
+class InvitationUsedError(DomainError):
+    """The dossier of the invitation has its one rating."""
+
+    code = "invitation-used"
+
+
+class InvitationRevokedError(DomainError):
+    """The invitation was revoked, or another took its place."""
+
+    code = "invitation-revoked"
+
+
+class SaturatedError(DomainError):
+    """More arrives than can be stored at the moment; nothing of this request was."""
+
+    code = "saturated"
+
+
 class CredentialMissingError(DomainError):
     """The request carries no key."""
 
@@ -214,6 +262,12 @@ class AgencyNotAllowedError(DomainError):
     """The key is limited to other agencies."""
 
     code = "agency-not-allowed"
+
+
+class CounterNotAllowedError(DomainError):
+    """The device stands at another counter."""
+
+    code = "counter-not-allowed"
 
 
 class Refusals:

@@ -50,9 +50,9 @@ async def catalogue(make, session):
     await session.execute(
         text("""
         INSERT INTO dossier (agency_id, code, procedure, counter, channel, officer, applicant_kind,
-                             received_at, due_at, status, returned_at)
+                             received_at, due_at, status, returned_at, ended_at)
         SELECT agency.id, 'D' || n, '1.000001', CASE WHEN n < 5 THEN 'Q1' END, 'desk',
-               'officer-' || n % 3, 'citizen', :at, :at, 10, :at
+               'officer-' || n % 3, 'citizen', :at, :at, 10, :at, :at
           FROM agency, generate_series(0, 9) AS n
          WHERE agency.code IN ('A1', 'A2')
         """),

@@ -7,6 +7,7 @@ from app.db.tables.catalogue import (
     AgencySuccession,
     ApiKey,
     Counter,
+    Device,
     Distribution,
     Installation,
     PeerGroup,
@@ -18,17 +19,30 @@ from app.db.tables.catalogue import (
     SurveyAgency,
     Target,
 )
-from app.db.tables.large import Dossier, DossierEvent, Rating, Tally, TallySheet
+from app.db.tables.large import (
+    DeviceRefusal,
+    Dossier,
+    DossierEvent,
+    Funnel,
+    Invitation,
+    Rating,
+    Tally,
+    TallySheet,
+)
 
 __all__ = [
     "Agency",
     "AgencySuccession",
     "ApiKey",
     "Counter",
+    "Device",
+    "DeviceRefusal",
     "Distribution",
     "Dossier",
     "DossierEvent",
+    "Funnel",
     "Installation",
+    "Invitation",
     "PeerGroup",
     "PeerGroupMember",
     "Procedure",

@@ -45,6 +45,21 @@ class ApiKey(SQLModel, table=True):
     revoked_at: datetime | None = None
 
 
+class Device(SQLModel, table=True):
+    """A tablet at a counter, with its own key, of which only the SHA-256 hash is kept."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(["agency", "counter"], ["counter.agency", "counter.code"]),
+    )
+
+    code: str = Field(primary_key=True)
+    agency: str = Field(foreign_key="agency.code")
+    counter: str
+    hash: bytes = Field(sa_type=LargeBinary, unique=True)
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
 class Agency(SQLModel, table=True):
     """A body that is rated and ranked, with the days on which it existed.
 
@@ -148,6 +163,7 @@ class Survey(SQLModel, table=True):
     closes_on: date | None
     peer_group: str | None = Field(foreign_key="peer_group.code", index=True)
     rating_window_days: int
+    invitation_days: int | None
     revision: int = revision()
 
 

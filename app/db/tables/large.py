@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -23,11 +24,25 @@ from app.db.tables.columns import json, revision
 
 
 class Dossier(SQLModel, table=True):
-    """One application for one procedure. The applicant is not stored."""
+    """One application for one procedure. The applicant is not stored.
+
+    `receipt_due_at` is the appointment as the receipt has it. `due_at` is the one in force, by
+    which lateness is judged: it moves when a supplement restarts the time limit. `new_due_at` is
+    the one new appointment that was made with an apology; it excuses nothing.
+    """
 
     __table_args__ = (
+        CheckConstraint("receipt_due_at >= received_at", name="receipt_due"),
         CheckConstraint("due_at >= received_at", name="due"),
+        CheckConstraint("new_due_at > due_at", name="new_due"),
+        CheckConstraint("status BETWEEN 1 AND 10", name="status"),
+        CheckConstraint("due_at IS NOT NULL OR status IN (1, 3, 5, 7, 8)", name="promised"),
         CheckConstraint("(status = 10) = (returned_at IS NOT NULL)", name="returned"),
+        # Only 8 is both: paused, which may go on, and stopped or closed for good.
+        CheckConstraint(
+            "status = 8 OR (status IN (3, 7, 10)) = (ended_at IS NOT NULL)", name="ended"
+        ),
+        Index("dossier_open_idx", "agency_id", "due_at", postgresql_where=text("ended_at IS NULL")),
     )
 
     agency_id: int = Field(foreign_key="agency.id", primary_key=True)
@@ -38,18 +53,36 @@ class Dossier(SQLModel, table=True):
     officer: str | None
     applicant_kind: str
     received_at: datetime
-    due_at: datetime
+    receipt_due_at: datetime | None
+    due_at: datetime | None
+    new_due_at: datetime | None = None
     status: int = Field(sa_type=SmallInteger)
     returned_at: datetime | None = None
+    ended_at: datetime | None = None
     revision: int = revision()
 
 
 class DossierEvent(SQLModel, table=True):
-    """Something that happened to a dossier, in the order of recording."""
+    """Something that happened to a dossier, in the order of recording.
+
+    A wrong event stays, with the number of the correction that cancelled it.
+    """
 
     __tablename__: ClassVar[str] = "dossier_event"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id", "dossier"], ["dossier.agency_id", "dossier.code"]),
+        CheckConstraint("cancelled_by > number", name="cancelled_later"),
+        CheckConstraint("(type = 'corrected') = (cancels IS NOT NULL)", name="cancels"),
+        # Said again it is the same event.
+        Index(
+            "dossier_event_once_key",
+            "agency_id",
+            "dossier",
+            "type",
+            "at",
+            unique=True,
+            postgresql_where=text("cancelled_by IS NULL AND type <> 'corrected'"),
+        ),
     )
 
     agency_id: int = Field(primary_key=True)
@@ -57,26 +90,81 @@ class DossierEvent(SQLModel, table=True):
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     type: str
     at: datetime
+    due_at: datetime | None = None
+    new_due_at: datetime | None = None
+    reason: str | None = None
+    cancels: int | None = None
+    cancelled_by: int | None = None
     recorded_at: datetime
+
+
+class Invitation(SQLModel, table=True):
+    """The right to rate one dossier, as a token of which only the hash is kept.
+
+    Whether it was used is not noted here: that would tie a rating to its dossier by the moment.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id", "dossier"], ["dossier.agency_id", "dossier.code"]),
+        UniqueConstraint("agency_id", "token_hash"),
+        Index(
+            "invitation_live_key",
+            "agency_id",
+            "dossier",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    agency_id: int = Field(primary_key=True)
+    dossier: str = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    token_hash: bytes = Field(sa_type=LargeBinary)
+    survey_id: int = Field(foreign_key="survey.id")
+    issued_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    opened: bool = False
 
 
 class Rating(SQLModel, table=True):
     """One person's answers, and nothing about the person.
 
     `answers[q]` is the place of the option ticked for question q of the survey's questionnaire, 0
-    for none. `dossier_reference` is a keyed hash: it finds a second rating, not the dossier.
+    for none. `reference` is a keyed hash of what the right to rate was for: it finds a second
+    rating, not the dossier. `digest` tells the same request from another under the same id.
+    `funnel_month` and `funnel_counter` say where the dossier was returned, which is where its
+    rating is counted in the funnel. A voided rating stays; `released` is one whose dossier may be
+    rated again.
     """
 
     __table_args__ = (
         CheckConstraint("basis IN ('dossier')", name="basis"),
-        Index("rating_dossier_reference_key", "agency_id", "dossier_reference", unique=True),
+        CheckConstraint("(voided_at IS NULL) = (void_reason IS NULL)", name="voided"),
+        CheckConstraint("voided_at IS NOT NULL OR NOT released", name="released"),
+        Index(
+            "rating_reference_key",
+            "agency_id",
+            "reference",
+            unique=True,
+            postgresql_where=text("NOT released"),
+        ),
+        Index(
+            "rating_device_seq_key",
+            "agency_id",
+            "device",
+            "device_seq",
+            unique=True,
+            postgresql_where=text("device IS NOT NULL"),
+        ),
     )
 
     agency_id: int = Field(foreign_key="agency.id", primary_key=True)
     id: UUID = Field(primary_key=True)
     survey_id: int = Field(foreign_key="survey.id")
     basis: str
-    dossier_reference: bytes = Field(sa_type=LargeBinary)
+    reference: bytes = Field(sa_type=LargeBinary)
+    digest: bytes = Field(sa_type=LargeBinary)
     channel: str
     service_channel: str
     counter: str | None
@@ -84,8 +172,27 @@ class Rating(SQLModel, table=True):
     officer: str | None
     answers: list[int] = Field(sa_type=ARRAY(SmallInteger))
     comment: str | None
+    device: str | None
     device_seq: int | None = Field(sa_type=BigInteger)
     rated_at: datetime
+    received_at: datetime
+    funnel_month: date
+    funnel_counter: str | None
+    voided_at: datetime | None = None
+    voided_by: str | None = None
+    void_reason: str | None = None
+    released: bool = False
+
+
+class DeviceRefusal(SQLModel, table=True):
+    """A number of a device that reached us with a rating we refused, so that it is no gap."""
+
+    __tablename__: ClassVar[str] = "device_refusal"
+
+    agency_id: int = Field(foreign_key="agency.id", primary_key=True)
+    device: str = Field(primary_key=True)
+    device_seq: int = Field(sa_type=BigInteger, primary_key=True)
+    code: str
     received_at: datetime
 
 
@@ -129,3 +236,30 @@ class Tally(SQLModel, table=True):
     question: int = Field(sa_type=SmallInteger, primary_key=True)
     option: int = Field(sa_type=SmallInteger, primary_key=True)
     n: int = Field(sa_type=BigInteger)
+
+
+class Funnel(SQLModel, table=True):
+    """How many of a month's dossiers came how far.
+
+    `received` counts under the month of reception, the others under the month of the return, so
+    that a share (rated of returned) is of the same dossiers. A dossier without a counter has ''.
+    """
+
+    __table_args__ = (
+        CheckConstraint("extract(day FROM month) = 1", name="month"),
+        CheckConstraint(
+            "least(received, returned, late, invited, opened, rated) >= 0", name="counts"
+        ),
+    )
+
+    agency_id: int = Field(foreign_key="agency.id", primary_key=True)
+    month: date = Field(primary_key=True)
+    counter: str = Field(primary_key=True)
+    procedure: str = Field(primary_key=True)
+    channel: str = Field(primary_key=True)
+    received: int = Field(sa_type=BigInteger)
+    returned: int = Field(sa_type=BigInteger)
+    late: int = Field(sa_type=BigInteger)
+    invited: int = Field(sa_type=BigInteger)
+    opened: int = Field(sa_type=BigInteger)
+    rated: int = Field(sa_type=BigInteger)

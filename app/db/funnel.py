@@ -1,0 +1,93 @@
+"""The funnel: how many dossiers came how far, counted in the transaction that moved them.
+
+The fragments below say once what counts where. A dossier's counts are taken out before it changes
+and put in again afterwards, so the change needs no arithmetic of its own.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+# What dossiers contribute. One that is only registered, or was not accepted, is not received.
+DOSSIER_CELLS = """
+    SELECT d.agency_id, counted.month, coalesce(d.counter, '') AS counter, d.procedure, d.channel,
+           sum(counted.received) AS received, sum(counted.returned) AS returned,
+           sum(counted.late) AS late, sum(counted.invited) AS invited,
+           sum(counted.opened) AS opened, 0 AS rated
+      FROM {dossiers} AS d
+      LEFT JOIN LATERAL (
+           SELECT 1 AS invited, bool_or(i.opened)::int AS opened
+             FROM invitation AS i
+            WHERE i.agency_id = d.agency_id AND i.dossier = d.code
+           HAVING count(*) > 0) AS invitation ON d.returned_at IS NOT NULL
+     CROSS JOIN LATERAL (VALUES
+           (date_trunc('month', d.received_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date,
+            (d.status NOT IN (1, 3))::int, 0, 0, 0, 0),
+           (date_trunc('month', d.returned_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date,
+            0, 1, (d.returned_at > d.due_at)::int, coalesce(invitation.invited, 0),
+            coalesce(invitation.opened, 0))
+           ) AS counted (month, received, returned, late, invited, opened)
+     WHERE counted.received + counted.returned > 0 AND counted.month IS NOT NULL
+     GROUP BY 1, 2, 3, 4, 5
+"""
+
+# What ratings contribute: where their dossier was returned, whenever they were given.
+RATED_CELLS = """
+    SELECT r.agency_id, r.funnel_month AS month, coalesce(r.funnel_counter, '') AS counter,
+           r.procedure, r.service_channel AS channel, 0 AS received, 0 AS returned, 0 AS late,
+           0 AS invited, 0 AS opened, count(*) AS rated
+      FROM {ratings} AS r
+     GROUP BY 1, 2, 3, 4, 5
+"""
+
+# Rows are taken in the order of their key, so that two transactions never lock crosswise.
+ADD_CELLS = """
+    INSERT INTO funnel (agency_id, month, counter, procedure, channel,
+                        received, returned, late, invited, opened, rated)
+    {cells}
+    ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (agency_id, month, counter, procedure, channel)
+    DO UPDATE SET received = funnel.received + excluded.received,
+                  returned = funnel.returned + excluded.returned,
+                  late = funnel.late + excluded.late,
+                  invited = funnel.invited + excluded.invited,
+                  opened = funnel.opened + excluded.opened,
+                  rated = funnel.rated + excluded.rated
+"""
+
+# A negative row cannot be proposed to ADD_CELLS, so taking out is an update of locked rows.
+SUBTRACT_CELLS = """
+    WITH gone AS ({cells}), locked AS (
+        SELECT funnel.agency_id, funnel.month, funnel.counter, funnel.procedure, funnel.channel,
+               gone.received, gone.returned, gone.late, gone.invited, gone.opened, gone.rated
+          FROM funnel JOIN gone USING (agency_id, month, counter, procedure, channel)
+         ORDER BY 1, 2, 3, 4, 5
+           FOR UPDATE OF funnel)
+    UPDATE funnel
+       SET received = funnel.received - locked.received,
+           returned = funnel.returned - locked.returned,
+           late = funnel.late - locked.late,
+           invited = funnel.invited - locked.invited,
+           opened = funnel.opened - locked.opened,
+           rated = funnel.rated - locked.rated
+      FROM locked
+     WHERE (funnel.agency_id, funnel.month, funnel.counter, funnel.procedure, funnel.channel)
+         = (locked.agency_id, locked.month, locked.counter, locked.procedure, locked.channel)
+"""
+
+_ONE = "(SELECT * FROM dossier WHERE agency_id = :agency_id AND code = :dossier)"
+_CELLS_OF_ONE = DOSSIER_CELLS.format(dossiers=_ONE)
+_ADD = text(ADD_CELLS.format(cells=_CELLS_OF_ONE))
+_SUBTRACT = text(SUBTRACT_CELLS.format(cells=_CELLS_OF_ONE))
+
+
+@asynccontextmanager
+async def moved(session: AsyncSession, agency_id: int, dossier: str) -> AsyncIterator[None]:
+    """Keep the funnel right while the dossier, which is locked, or its invitation changes."""
+    one = {"agency_id": agency_id, "dossier": dossier}
+    await session.execute(_SUBTRACT, one)
+    yield
+    await session.flush()
+    await session.execute(_ADD, one)
