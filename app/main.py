@@ -1,12 +1,14 @@
 """Wiring: the app, what it needs while it serves, and nothing else."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import core as offline
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import HTMLResponse
 
 from app import api, logs
 from app.api import errors, middleware
 from app.db import keys, schema, session
+from app.db.group_commit import GroupCommit
+from app.db.known import Known
 from app.db.opening import database, reference_key
 from app.domain.access import SCOPES, Caller
 from app.settings import Settings
@@ -45,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    app.state.clock = partial(datetime.now, UTC)
     for router in api.ROUTERS:
         app.include_router(router, max_body_size=settings.max_body_bytes)
     errors.register(app)
@@ -70,7 +76,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             if settings.admin_key is not None:
                 key = settings.admin_key.get_secret_value()
                 await keys.replace(opened, key, ADMIN, datetime.now(UTC))
+        async with _serving(app, engine):
+            yield
+
+
+@asynccontextmanager
+async def _serving(app: FastAPI, engine: AsyncEngine) -> AsyncIterator[None]:
+    """What each process keeps while it serves: what it knows, and its way of storing ratings."""
+    connect = partial(session.own_connection, engine)
+    app.state.known = Known(app.state.sessions)
+    app.state.group_commit = GroupCommit(connect, app.state.settings.most_waiting)
+    listening = asyncio.create_task(app.state.known.listen(connect))
+    # What is there now stays for good. Looking through it for garbage, and looking as often as is
+    # usual, took a third of the time of a rating.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+    try:
         yield
+    finally:
+        await app.state.group_commit.close()
+        listening.cancel()
+        await asyncio.wait([listening])
 
 
 def _end_with_parent() -> None:

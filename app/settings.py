@@ -37,6 +37,14 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=MEBIBYTE, ge=1024, description="Longer request bodies are refused with 413."
     )
+    most_waiting: int = Field(
+        default=2000, ge=1, le=100_000, description="Ratings that may wait; more are told 503."
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="Address at which citizens reach the service; unset, that of the request.",
+    )
     compare_hours: int = Field(
         default=24, ge=1, le=720, description="Hours between two comparisons of the worker."
     )

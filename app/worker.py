@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from app import logs
-from app.db import schema, session, tallies
+from app.db import recount, schema, session
 from app.db.opening import database
 from app.settings import Settings
 
@@ -15,7 +15,7 @@ log = structlog.get_logger("hailong.worker")
 
 
 async def run(settings: Settings) -> None:
-    """Compare the tallies with what they count, now and then, until told to stop."""
+    """Compare tally and funnel with what they count, now and then, until told to stop."""
     logs.configure(settings.log_level)
     stop = asyncio.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
@@ -29,11 +29,15 @@ async def run(settings: Settings) -> None:
 
 
 async def compare(sessions: session.Sessions) -> int:
-    """Log how many tally cells differ from their ratings and sheets, and return the number."""
+    """Log how many counts differ from what they count, and return the number."""
     async with sessions.begin() as opened:
-        drift = await tallies.drift(opened)
-    if drift:
-        log.error("tallies differ from ratings and sheets", drift=drift)
+        parts = await recount.parts(opened)
+    found = await recount.compare_all(sessions, parts, at_once=1)
+    drift = {table: recount.total(found, table) for table in ("tally", "funnel")}
+    if any(drift.values()):
+        log.error(
+            "tally and funnel differ from what they count", drift=sum(drift.values()), **drift
+        )
     else:
-        log.info("tallies compared", drift=0)
-    return drift
+        log.info("tally and funnel compared", drift=0)
+    return sum(drift.values())

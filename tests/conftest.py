@@ -5,17 +5,21 @@ import tempfile
 from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import cast
 
+import asyncpg
 import pytest
 from factories import Make
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from app.api import deps
 from app.db import schema
 from app.db.embedded import EmbeddedServer
+from app.db.group_commit import GroupCommit
+from app.db.known import Known
 from app.db.session import open_engine, sessions
 from app.main import create_app
 from app.settings import Settings
@@ -71,9 +75,17 @@ def settings() -> Settings:
 def app(settings: Settings, connection: AsyncConnection) -> FastAPI:
     app = create_app(settings)
     app.state.sessions = sessions(connection)
+    app.state.known = Known(app.state.sessions)
+    app.state.group_commit = GroupCommit(partial(driver, connection), most_waiting=1000)
     app.state.reference_key = REFERENCE_KEY.encode()
-    app.dependency_overrides[deps.now] = lambda: NOW
+    app.state.clock = lambda: NOW
     return app
+
+
+async def driver(connection: AsyncConnection) -> asyncpg.Connection:
+    """The connection as ratings are written on it, in the same transaction."""
+    pooled = await connection.get_raw_connection()
+    return cast("asyncpg.Connection", pooled.driver_connection)
 
 
 @pytest.fixture

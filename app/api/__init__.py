@@ -2,14 +2,18 @@
 
 from app.api import (
     agencies,
+    agency_ratings,
+    devices,
     dossiers,
     indices,
+    invitations,
     methods,
     peer_groups,
     procedures,
     published_indices,
     questionnaires,
     rankings,
+    rating_page,
     ratings,
     service,
     surveys,
@@ -20,6 +24,7 @@ from app.api import (
 ROUTERS = tuple(
     module.router
     for module in (
+        ratings,  # first, because routes are tried in turn and this one is asked most
         agencies,
         peer_groups,
         procedures,
@@ -27,7 +32,10 @@ ROUTERS = tuple(
         surveys,
         targets,
         dossiers,
-        ratings,
+        invitations,
+        agency_ratings,
+        rating_page,
+        devices,
         tally_sheets,
         published_indices,
         indices,

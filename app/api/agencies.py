@@ -19,9 +19,9 @@ from app.domain.errors import (
     Fault,
     InvalidError,
     PreconditionFailedError,
-    Refusals,
     UnknownReferenceError,
 )
+from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/agencies", tags=["catalogue"])
 

@@ -1,19 +1,19 @@
 """What routes are handed: the transaction, the clock, a new id, and who is calling."""
 
-import os
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import texts
-from app.db import keys
 from app.db.catalogue import Expected
+from app.db.known import Known
 from app.domain.access import Caller
 from app.domain.errors import CredentialMissingError
 from app.settings import Settings
@@ -25,29 +25,34 @@ async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-def now() -> datetime:
-    """The present instant."""
-    return datetime.now(UTC)
+# Coroutines, all of these: FastAPI would send a plain function to a thread.
+async def now(request: Request) -> datetime:
+    """The present instant, by the app's clock."""
+    moment: datetime = request.app.state.clock()
+    return moment
 
 
-def new_id() -> uuid.UUID:
-    """A version 7 UUID: ids made one after the other lie together in the primary key."""
-    milliseconds = int(now().timestamp() * 1000)
-    number = (milliseconds << 80) | int.from_bytes(os.urandom(10))
-    number = number & ~(0xF << 76) | (0x7 << 76)
-    return uuid.UUID(int=number & ~(0x3 << 62) | (0x2 << 62))
+async def new_id() -> uuid.UUID:
+    """A random id: one made of the clock would tell when somebody rated."""
+    return uuid.uuid4()
 
 
-def settings(request: Request) -> Settings:
+async def settings(request: Request) -> Settings:
     """What the operator chose."""
     found: Settings = request.app.state.settings
     return found
 
 
-def reference_key(request: Request) -> bytes:
+async def reference_key(request: Request) -> bytes:
     """The secret that dossier references are made with."""
     key: bytes = request.app.state.reference_key
     return key
+
+
+async def known(request: Request) -> Known:
+    """What this process knows of the catalogue."""
+    found: Known = request.app.state.known
+    return found
 
 
 # The default scope would commit after the client has its 201.
@@ -55,23 +60,33 @@ Session = Annotated[AsyncSession, Depends(transaction, scope="function")]
 Now = Annotated[datetime, Depends(now)]
 NewId = Annotated[uuid.UUID, Depends(new_id)]
 Chosen = Annotated[Settings, Depends(settings)]
+CatalogueKnown = Annotated[Known, Depends(known)]
 ReferenceKey = Annotated[bytes, Depends(reference_key)]
 Language = Annotated[texts.Language, Depends(texts.language)]
 
-_bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer hl_…`")
+_bearer = HTTPBearer(
+    auto_error=False, description="`Authorization: Bearer hl_…` (API key) or `hld_…` (device)"
+)
+Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def credential(request: Request) -> str | None:
+    """What a caller presents as its key, if anything."""
+    scheme, presented = get_authorization_scheme_param(request.headers.get("authorization"))
+    return presented if presented and scheme.lower() == "bearer" else None
 
 
 def needs(*scopes: str) -> Callable[..., object]:
     """A dependency that lets through callers whose key carries one of the scopes."""
 
     async def guard(
-        session: Session,
+        known: CatalogueKnown,
         moment: Now,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        credentials: Presented,
     ) -> Caller:
         if credentials is None:
             raise CredentialMissingError
-        caller = await keys.authenticate(session, credentials.credentials, moment)
+        caller = (await known.credential(credentials.credentials)).at(moment)
         caller.check_scope(*scopes)
         return caller
 
@@ -83,6 +98,8 @@ CatalogueReader = Annotated[Caller, Depends(needs("catalogue:read"))]
 CatalogueWriter = Annotated[Caller, Depends(needs("catalogue:write"))]
 DossierReader = Annotated[Caller, Depends(needs("dossiers:read"))]
 DossierWriter = Annotated[Caller, Depends(needs("dossiers:write"))]
+RatingReader = Annotated[Caller, Depends(needs("ratings:read"))]
+RatingVoider = Annotated[Caller, Depends(needs("ratings:void"))]
 RatingWriter = Annotated[Caller, Depends(needs("ratings:write"))]
 MethodReader = Annotated[Caller, Depends(needs("catalogue:read", "indices:read"))]
 IndexReader = Annotated[Caller, Depends(needs("indices:read"))]

@@ -77,8 +77,14 @@ PROTOCOL: Mapping[int, str] = {
 # Who sends a hundred faults has one: naming tens of thousands would keep others waiting.
 MOST_FAULTS = 100
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
+
+HEADERS: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    503: {"Retry-After": RETRY_AFTER_SECONDS},
+}
+
+MEDIA_TYPE = "application/problem+json"
 
 # SQLSTATE classes of trouble that passes: connections, rollbacks to retry, resources, operators.
 PASSING = ("08", "40", "53", "57", "55")
@@ -129,6 +135,18 @@ def problem(
 ) -> JSONResponse:
     """The problem document for a refusal, in the reader's language."""
     language = texts.language(request)
+    return JSONResponse(
+        document(language, request.url.path, status, code, faults).model_dump(),
+        status,
+        {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})},
+        MEDIA_TYPE,
+    )
+
+
+def document(
+    language: texts.Language, instance: str, status: int, code: str, faults: Sequence[Fault]
+) -> Problem:
+    """What a refusal is in words, with each fault (the first 100)."""
     named = [
         FaultOut(
             pointer=fault.pointer,
@@ -137,20 +155,14 @@ def problem(
         )
         for fault in faults[:MOST_FAULTS]
     ]
-    document = Problem(
+    return Problem(
         type=f"/problems/{code}",
         title=texts.say(language, code),
         status=status,
         detail=_detail(language, code, named),
-        instance=request.url.path,
+        instance=instance,
         code=code,
         errors=named,
-    )
-    return JSONResponse(
-        document.model_dump(),
-        status,
-        {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})},
-        MEDIA_TYPE,
     )
 
 
@@ -204,20 +216,18 @@ def example_problems() -> dict[str, dict[str, Any]]:
 def unavailable(error: BaseException) -> bool:
     """Whether the trouble is the database's and passes: the request may be sent again."""
     if isinstance(error, DBAPIError):
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        return (
-            error.connection_invalidated
-            or isinstance(error, InterfaceError)
-            or (state.startswith(PASSING))
-        )
-    return isinstance(error, ConnectionError | TimeoutError | PoolTimeoutError)
+        if error.connection_invalidated or isinstance(error, InterfaceError):
+            return True
+        error = error.orig or error
+    state = str(getattr(error, "sqlstate", None) or "")
+    return state.startswith(PASSING) or isinstance(
+        error, ConnectionError | TimeoutError | PoolTimeoutError
+    )
 
 
 async def _domain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 -- registered for this type only
-    headers = (
-        {"WWW-Authenticate": "Bearer"} if STATUS[type(error)] == HTTPStatus.UNAUTHORIZED else {}
-    )
+    headers = HEADERS.get(STATUS[type(error)])
     return problem(request, STATUS[type(error)], error.code, error.faults, headers)
 
 

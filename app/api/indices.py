@@ -23,12 +23,12 @@ from app.domain.errors import (
     InvalidError,
     MethodNotApplicableError,
     MethodNotFoundError,
-    Refusals,
     SurveyNotFoundError,
 )
 from app.domain.figure import judge, target_for
 from app.domain.forms import Forms, summary
 from app.domain.measure import Base, Level
+from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/indices", tags=["figures"])
 

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import PROTOCOL, RETRY_AFTER_SECONDS, problem, unavailable
+from app.api.errors import HEADERS, PROTOCOL, problem, unavailable
 
 log = structlog.get_logger("hailong")
 
@@ -50,7 +50,7 @@ class RequestLog:
             if status:
                 raise _CutOffError from None
             status = 503 if unavailable(error) else 500
-            headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else {}  # noqa: PLR2004
+            headers = HEADERS.get(status)
             answer = problem(Request(scope), status, PROTOCOL[status], headers=headers)
             await answer(scope, receive, tagged)
         finally:

@@ -18,9 +18,9 @@ from app.domain.errors import (
     InvalidError,
     PeerGroupNotFoundError,
     PreconditionFailedError,
-    Refusals,
     UnknownReferenceError,
 )
+from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/peer-groups", tags=["catalogue"])
 

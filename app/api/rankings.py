@@ -22,11 +22,11 @@ from app.domain.errors import (
     MethodNotApplicableError,
     MethodNotFoundError,
     PeerGroupNotFoundError,
-    Refusals,
     SurveyNotFoundError,
 )
 from app.domain.figure import Figure, judge, target_for
 from app.domain.measure import Base, Level, Status
+from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/rankings", tags=["figures"])
 

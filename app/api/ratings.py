@@ -1,96 +1,43 @@
 """Ratings: one per dossier, counted the moment they are acknowledged."""
 
-from datetime import datetime, timedelta
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter
-from pydantic import ConfigDict, Field, StrictInt
+from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
-from app.api.deps import NewId, Now, RatingWriter, ReferenceKey, Session
-from app.api.errors import problems
-from app.api.schemas import Channel, Code, DossierCode, In, Instant, Moment, Out, Prose, example
-from app.db import agencies, ratings, surveys
-from app.db.ratings import CREATED, REFUSALS, NewRating
-from app.domain import rating as rules
+from app.api import texts
+from app.api.deps import Language
+from app.api.errors import STATUS, Problem, document, problems
+from app.api.faults import fault_of
+from app.api.intake import Checked, RatingIntake, Stored
+from app.api.rating_schemas import ON_TABLET, STORED, SUBMITTING, RatingIn, RatingOut
+from app.api.schemas import In, Out, example
 from app.domain.errors import (
     AgencyNotFoundError,
     AgencyNotSurveyedError,
     AlreadyRatedError,
     AnswersInvalidError,
+    CounterNotAllowedError,
+    CredentialMissingError,
+    DomainError,
     DossierNotFoundError,
-    Fault,
+    IdempotencyKeyReusedError,
+    InvalidError,
+    InvitationExpiredError,
+    InvitationNotFoundError,
+    InvitationRevokedError,
+    InvitationUsedError,
     RatingWindowClosedError,
-    Refusals,
     ResultNotReturnedError,
+    SaturatedError,
     SurveyClosedError,
     SurveyNotFoundError,
     UnknownReferenceError,
 )
-from app.domain.period import day_of
 
 router = APIRouter(prefix="/v1/ratings", tags=["ratings"])
 
-MOST_ANSWERS = 5000
-LAST_SEQUENCE = 2**53 - 1
-
-ON_TABLET = {
-    "agency": "H32.15",
-    "survey": "tthc-2023",
-    "dossier": "000.00.15.H32-230712-0001",
-    "channel": "tablet",
-    "counter": "Q05",
-    "answers": {"q1": "5", "q2": "4"},
-    "comment": "Công chức hướng dẫn tận tình.",
-    "rated_at": "2023-07-18T09:31:10+07:00",
-    "device_seq": 413,
-}
-
-
-class RatingIn(In):
-    """One person's answers about one dossier; nothing identifies the person.
-
-    Without `rated_at` the rating was given now. Without `counter` it belongs to the dossier's.
-    """
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(ON_TABLET))
-
-    agency: Code
-    survey: Code
-    dossier: DossierCode
-    channel: Channel = Field(description="Where it was rated, which is not how it was served")
-    counter: Code | None = None
-    answers: Annotated[
-        dict[Code, Code],
-        Field(max_length=MOST_ANSWERS, description="The option ticked for each question"),
-    ]
-    comment: Prose | None = None
-    rated_at: Instant | None = None
-    device_seq: Annotated[StrictInt, Field(ge=0, le=LAST_SEQUENCE)] | None = Field(
-        default=None, description="The device's own count of its ratings"
-    )
-
-
-class RatingOut(Out):
-    """What became of a rating: stored, and counted."""
-
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            {
-                "id": "01896777-46f0-7c3e-9f0a-1f6f5b0a4c11",
-                "agency": "H32.15",
-                "survey": "tthc-2023",
-                "basis": "dossier",
-                "received_at": "2023-07-18T09:31:12+07:00",
-            }
-        )
-    )
-
-    id: UUID
-    agency: str
-    survey: str
-    basis: str
-    received_at: Moment
+MOST_ROWS = 500
 
 
 @router.post(
@@ -106,61 +53,111 @@ class RatingOut(Out):
         ResultNotReturnedError,
         RatingWindowClosedError,
         AlreadyRatedError,
+        InvitationNotFoundError,
+        InvitationExpiredError,
+        InvitationUsedError,
+        InvitationRevokedError,
+        CounterNotAllowedError,
         AnswersInvalidError,
         UnknownReferenceError,
+        IdempotencyKeyReusedError,
+        SaturatedError,
     ),
+    response_model=RatingOut,
+    openapi_extra=dict(SUBMITTING),
 )
-async def submit_rating(
-    body: RatingIn,
-    session: Session,
-    caller: RatingWriter,
-    moment: Now,
-    new_id: NewId,
-    key: ReferenceKey,
-) -> RatingOut:
-    """Rate a dossier whose result was returned, once."""
-    caller.check_agency(body.agency, "/agency")
-    new = await _checked(body, session, moment, new_id, key)
-    (outcome,) = await ratings.submit(session, [new])
-    if outcome != CREATED:
-        raise REFUSALS[outcome](Fault("/dossier", outcome, {"code": body.dossier}))
-    return RatingOut(
-        id=new.id, agency=body.agency, survey=body.survey, basis="dossier", received_at=moment
+async def submit_rating(body: RatingIn, intake: RatingIntake) -> Response:
+    """Rate a dossier whose result was returned, once.
+
+    With an invitation no key is needed. Sent again under the same `id`, `Idempotency-Key` or, by a
+    device, `device_seq`, it is counted once and answered as before, with `Idempotent-Replayed:
+    true`.
+    """
+    stored = await intake.submit(body)
+    replayed = {"Idempotent-Replayed": "true"} if stored.replayed else None
+    return Response(stored.rating.model_dump_json(), 201, replayed, "application/json")
+
+
+class BatchIn(In):
+    """Ratings that waited in a queue. Each is judged by itself."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example({"ratings": [ON_TABLET]}))
+
+    ratings: Annotated[
+        list[dict[str, JsonValue]],
+        Field(min_length=1, max_length=MOST_ROWS, description="Each as in `POST /v1/ratings`"),
+    ]
+
+
+class RowOut(Out):
+    """What became of one rating: as if it had been sent alone."""
+
+    status: int
+    replayed: bool = Field(default=False, description="It was there before")
+    rating: RatingOut | None = None
+    problem: Problem | None = None
+
+
+class BatchOut(Out):
+    """An outcome per rating, in the order sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {"outcomes": [{"status": 201, "replayed": False, "rating": STORED, "problem": None}]}
+        )
+    )
+
+    outcomes: list[RowOut]
+
+
+@router.post(
+    "/batch",
+    operation_id="submit_ratings",
+    responses=problems(InvalidError, SaturatedError),
+    openapi_extra={**SUBMITTING, "security": [{"HTTPBearer": []}]},
+)
+async def submit_ratings(
+    body: BatchIn,
+    request: Request,
+    intake: RatingIntake,
+    language: Language,
+) -> BatchOut:
+    """Submit what an offline device has gathered: up to 500 ratings, with an outcome for each.
+
+    One that is refused does not keep back the others. Sent again, what is there is not counted
+    again, if each has its `id` or `device_seq`, or the whole its `Idempotency-Key`.
+    """
+    if intake.caller is None:
+        raise CredentialMissingError
+    key = intake.request_key
+    found: dict[int, Stored | DomainError] = {}
+    checked: dict[int, Checked] = {}
+    for place, row in enumerate(body.ratings):
+        try:
+            checked[place] = await intake.check(
+                RatingIn.model_validate(row), key and f"{key}\n{place}"
+            )
+        except ValidationError as error:
+            faults = [fault_of({**one, "loc": ("body", *one["loc"])}) for one in error.errors()]
+            found[place] = InvalidError(*faults)
+        except DomainError as error:
+            found[place] = error
+    if checked:
+        found |= dict(zip(checked, await intake.store_all([*checked.values()]), strict=True))
+    refused = [
+        (body.ratings[place].get("device_seq"), said)
+        for place, said in found.items()
+        if isinstance(said, DomainError)
+    ]
+    await intake.note_refusals(refused)
+    return BatchOut(
+        outcomes=[_row(request, language, found[place]) for place in range(len(body.ratings))]
     )
 
 
-async def _checked(
-    body: RatingIn, session: Session, moment: datetime, new_id: UUID, key: bytes
-) -> NewRating:
-    """The rating, once its agency, survey, moment and answers fit."""
-    unknown, unfit = Refusals(), Refusals()
-    with unknown:
-        agency = await agencies.get(session, body.agency, "/agency")
-    with unknown:
-        (form,) = await surveys.with_forms(session, [body.survey], "/survey")
-    with unknown:
-        await agencies.check_counter(session, body.agency, body.counter)
-    unknown.raise_all()
-    rated_at = body.rated_at or moment
-    with unfit:
-        answers = form.questionnaire.positions(body.answers)
-    with unfit:
-        rules.check_moment(rated_at, form.survey.opens_on, form.survey.closes_on, moment)
-    with unfit:
-        await surveys.check_covered(session, body.survey, body.agency, day_of(rated_at))
-    unfit.raise_all()
-    return NewRating(
-        id=new_id,
-        agency_id=agency.id or 0,
-        survey_id=form.id,
-        dossier=body.dossier,
-        dossier_reference=ratings.reference(key, body.agency, body.dossier),
-        window=timedelta(days=form.survey.rating_window_days),
-        channel=body.channel,
-        counter=body.counter,
-        answers=answers,
-        comment=body.comment or None,
-        device_seq=body.device_seq,
-        rated_at=rated_at,
-        received_at=moment,
-    )
+def _row(request: Request, language: texts.Language, said: Stored | DomainError) -> RowOut:
+    if isinstance(said, Stored):
+        return RowOut(status=201, replayed=said.replayed, rating=said.rating)
+    status = STATUS[type(said)]
+    problem = document(language, request.url.path, status, said.code, said.faults)
+    return RowOut(status=status, problem=problem)

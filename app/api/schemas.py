@@ -209,9 +209,9 @@ class Localised(In):
     en: Line | None = None
 
 
-def example(value: Mapping[str, Any]) -> dict[str, Any]:
-    """An example of a model, for the contract."""
-    return {"examples": [dict(value)]}
+def example(*values: Mapping[str, Any]) -> dict[str, Any]:
+    """Examples of a model, for the contract."""
+    return {"examples": [dict(value) for value in values]}
 
 
 class PeriodOut(Out):

@@ -19,11 +19,11 @@ from app.domain.errors import (
     Fault,
     InvalidError,
     PreconditionFailedError,
-    Refusals,
     SurveyNotFoundError,
     SurveyQuestionnaireFixedError,
     UnknownReferenceError,
 )
+from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/surveys", tags=["catalogue"])
 
@@ -216,7 +216,7 @@ async def get_distribution(
 
 async def _out(session: Session, row: Survey) -> SurveyOut:
     agencies = None if row.peer_group else await surveys.named_agencies(session, row.code)
-    fields = row.model_dump(exclude={"id", "revision"})
+    fields = row.model_dump(exclude={"id", "layout", "revision"})
     return SurveyOut.model_validate({**fields, "agencies": agencies})
 
 

@@ -22,12 +22,12 @@ from app.domain.errors import (
     AgencyNotSurveyedError,
     IdempotencyKeyReusedError,
     InvalidError,
-    Refusals,
     SheetDoesNotAddUpError,
     SurveyClosedError,
     SurveyNotFoundError,
 )
 from app.domain.figure import Finding
+from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/tally-sheets", tags=["ratings"])
 

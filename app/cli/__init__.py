@@ -13,7 +13,8 @@ from rich.console import Console
 from app import main as wiring
 from app import worker as jobs
 from app.cli import demo as demonstration
-from app.cli import keys, serving
+from app.cli import devices, keys, serving
+from app.cli import recount as counting
 from app.db import schema
 from app.db.embedded import EmbeddedError
 from app.db.installation import WrongReferenceKeyError
@@ -25,6 +26,7 @@ from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.add_typer(keys.app, name="keys", help="API keys.")
+app.add_typer(devices.app, name="devices", help="Counter tablets and their keys.")
 
 
 @app.command()
@@ -56,8 +58,18 @@ def migrate() -> None:
 
 @app.command()
 def worker() -> None:
-    """Do the work that nobody waits for: compare the tallies with what they count."""
+    """Do the work that nobody waits for: compare tally and funnel with what they count."""
     asyncio.run(jobs.run(Settings()))
+
+
+@app.command()
+def recount(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 -- typer reads a flag so
+    repair: Annotated[bool, typer.Option("--repair", help="Put wrong counts right.")] = False,  # noqa: FBT002 -- typer reads a flag so
+    yes: Annotated[bool, typer.Option("--yes", help="Do so without asking.")] = False,  # noqa: FBT002 -- typer reads a flag so
+) -> None:
+    """Count tally and funnel anew and tell what differs; exits 1 when anything does."""
+    counting.run(Settings(), as_json=as_json, repair=repair, yes=yes)
 
 
 @app.command()

@@ -53,7 +53,7 @@ def create(
     expires_at = now + timedelta(days=days) if days else None
 
     async def store() -> None:
-        async with _session() as opened:
+        async with opened_session() as opened:
             await keys.create(opened, key, granted, now, expires_at)
 
     asyncio.run(store())
@@ -65,7 +65,7 @@ def list_keys() -> None:
     """Show the keys, without the keys themselves."""
 
     async def load() -> list[ApiKey]:
-        async with _session() as opened:
+        async with opened_session() as opened:
             return list(await keys.list_all(opened))
 
     table = Table("number", "name", "scopes", "agencies", "created", "expires", "revoked")
@@ -88,7 +88,7 @@ def revoke(
     """End a key at once."""
 
     async def end() -> bool:
-        async with _session() as opened:
+        async with opened_session() as opened:
             return await keys.revoke(opened, number, datetime.now(UTC))
 
     if not asyncio.run(end()):
@@ -106,7 +106,8 @@ def explain(error: DomainError) -> str:
 
 
 @asynccontextmanager
-async def _session() -> AsyncIterator[AsyncSession]:
+async def opened_session() -> AsyncIterator[AsyncSession]:
+    """A session on the configured database, committed when a command is done with it."""
     settings = Settings()
     async with database(settings.address, settings.data_dir) as engine:
         await schema.check_current(engine)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -13,6 +14,20 @@ from app.db import agencies as agency_rows
 from app.db.tables import ApiKey
 from app.domain.access import Caller
 from app.domain.errors import CredentialUnknownError
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a credential grants, and when it ends or ended."""
+
+    caller: Caller
+    ends_at: datetime | None
+
+    def at(self, now: datetime) -> Caller:
+        """Whose it is; raises CredentialUnknownError once it has ended."""
+        if self.ends_at is not None and self.ends_at <= now:
+            raise CredentialUnknownError
+        return self.caller
 
 
 def hashed(key: str) -> bytes:
@@ -57,18 +72,15 @@ async def revoked(session: AsyncSession, key: str) -> bool:
     return await session.scalar(stmt) is not None
 
 
-async def authenticate(session: AsyncSession, key: str, now: datetime) -> Caller:
-    """Whose key it is; raises CredentialUnknownError when unknown, expired or revoked."""
-    stmt = select(ApiKey).where(
-        col(ApiKey.hash) == hashed(key),
-        col(ApiKey.revoked_at).is_(None) | (col(ApiKey.revoked_at) > now),
-        col(ApiKey.expires_at).is_(None) | (col(ApiKey.expires_at) > now),
-    )
-    found = await session.scalar(stmt)
+async def find(session: AsyncSession, key: str) -> Granted:
+    """What the key grants, and until when; raises CredentialUnknownError."""
+    found = await session.scalar(select(ApiKey).where(col(ApiKey.hash) == hashed(key)))
     if found is None:
         raise CredentialUnknownError
     limited = None if found.agencies is None else frozenset(found.agencies)
-    return Caller(found.name, frozenset(found.scopes), limited)
+    ends = [moment for moment in (found.expires_at, found.revoked_at) if moment is not None]
+    caller = Caller(found.name, frozenset(found.scopes), limited)
+    return Granted(caller, min(ends, default=None))
 
 
 async def list_all(session: AsyncSession) -> Sequence[ApiKey]:

@@ -7,25 +7,30 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+import asyncpg
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
-from app.db.tallies import ADD_CELLS, RATING_CELLS
+from app.db import funnel, tallies
+from app.db.tables import Rating
 from app.domain.errors import (
     AlreadyRatedError,
     DomainError,
     DossierNotFoundError,
+    IdempotencyKeyReusedError,
     RatingWindowClosedError,
     ResultNotReturnedError,
+    SaturatedError,
 )
 from app.domain.period import CLOCK_SKEW
 
-CREATED = "created"
+CREATED, REPLAYED, REFUSED = "created", "replayed", "refused"
 
-# Each row's outcome other than `created`, and the refusal that says it.
+# Each outcome that is a refusal by what is stored, and the refusal that says it.
 REFUSALS: dict[str, type[DomainError]] = {
     refusal.code: refusal
     for refusal in (
@@ -33,26 +38,45 @@ REFUSALS: dict[str, type[DomainError]] = {
         ResultNotReturnedError,
         RatingWindowClosedError,
         AlreadyRatedError,
+        IdempotencyKeyReusedError,
+        SaturatedError,
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NewRating:
-    """A rating whose answers fit the questionnaire, on its way into the table."""
+    """A rating whose answers fit the questionnaire, on its way into the table.
+
+    `id` names the request and `digest` what it said, so that the same one sent again is known.
+    `refused` when the time or the survey does not allow it: only if it is there already is it
+    answered as before.
+    """
 
     id: UUID
     agency_id: int
     survey_id: int
     dossier: str
-    dossier_reference: bytes
-    window: timedelta
+    reference: bytes
+    digest: bytes
+    window_days: int
     channel: str
     counter: str | None
     answers: tuple[int, ...]
     comment: str | None
+    device: str | None
     device_seq: int | None
     rated_at: datetime
+    received_at: datetime
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a rating: created, replayed, refused, or the code of one of REFUSALS."""
+
+    code: str
+    id: UUID
     received_at: datetime
 
 
@@ -61,76 +85,172 @@ def reference(key: bytes, agency: str, dossier: str) -> bytes:
     return hmac.digest(key, f"{agency}\n{dossier}".encode(), hashlib.sha256)
 
 
-_SUBMIT = text(f"""
+async def is_rated(session: AsyncSession, agency_id: int, dossier_reference: bytes) -> bool:
+    """Whether the dossier has its one rating, so that nobody else can rate it."""
+    stmt = select(col(Rating.id)).where(
+        col(Rating.agency_id) == agency_id,
+        col(Rating.reference) == dossier_reference,
+        col(Rating.released).is_(False),
+    )
+    return await session.scalar(stmt) is not None
+
+
+async def is_counted(session: AsyncSession, agency_id: int, dossier_reference: bytes) -> bool:
+    """Whether a rating of the dossier counts: one that was voided does not."""
+    stmt = select(col(Rating.id)).where(
+        col(Rating.agency_id) == agency_id,
+        col(Rating.reference) == dossier_reference,
+        col(Rating.released).is_(False),  # so that the index is used
+        col(Rating.voided_at).is_(None),
+    )
+    return await session.scalar(stmt) is not None
+
+
+# A dossier is locked against losing its return, which rating it relies on, until the commit.
+_SUBMIT = f"""
 WITH incoming AS (
     SELECT *
       FROM unnest(
-           CAST(:id AS uuid[]), CAST(:agency_id AS int[]), CAST(:survey_id AS int[]),
-           CAST(:dossier AS text[]), CAST(:dossier_reference AS bytea[]),
-           CAST(:window AS interval[]), CAST(:channel AS text[]), CAST(:counter AS text[]),
-           CAST(:answers AS text[]), CAST(:comment AS text[]), CAST(:device_seq AS bigint[]),
-           CAST(:rated_at AS timestamptz[]), CAST(:received_at AS timestamptz[]))
+           $1::uuid[], $2::int[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $7::int[],
+           $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
+           $14::timestamptz[], $15::timestamptz[], $16::bool[])
       WITH ORDINALITY AS new (
-           id, agency_id, survey_id, dossier, dossier_reference, rating_window, channel, counter,
-           answers, comment, device_seq, rated_at, received_at, place)
+           id, agency_id, survey_id, dossier, reference, digest, window_days, channel, counter,
+           answers, comment, device, device_seq, rated_at, received_at, refused, place)
+), found AS (
+    SELECT new.place, dossier.channel AS service_channel, dossier.procedure, dossier.officer,
+           dossier.counter AS funnel_counter, dossier.returned_at
+      FROM incoming AS new
+      JOIN dossier ON dossier.agency_id = new.agency_id AND dossier.code = new.dossier
+       FOR KEY SHARE OF dossier
 ), judged AS (
-    SELECT new.*, dossier.channel AS service_channel, dossier.procedure, dossier.officer,
-           dossier.returned_at, dossier.counter AS service_counter,
-           coalesce(new.counter, dossier.counter) AS at_counter,
-           CASE WHEN dossier.code IS NULL THEN 'dossier-not-found'
-                WHEN dossier.returned_at IS NULL
-                  OR new.rated_at < dossier.returned_at - CAST(:skew AS interval)
+    SELECT new.*, found.service_channel, found.procedure, found.officer, found.funnel_counter,
+           found.returned_at,
+           CASE WHEN new.refused THEN 'refused'
+                WHEN found.place IS NULL THEN 'dossier-not-found'
+                WHEN found.returned_at IS NULL OR new.rated_at < found.returned_at - $17::interval
                 THEN 'result-not-returned'
-                WHEN new.rated_at > dossier.returned_at + new.rating_window
+                WHEN new.rated_at > found.returned_at + make_interval(days => new.window_days)
                 THEN 'rating-window-closed'
            END AS refusal
       FROM incoming AS new
-      LEFT JOIN dossier ON dossier.agency_id = new.agency_id AND dossier.code = new.dossier
+      LEFT JOIN found USING (place)
 ), accepted AS (
     INSERT INTO rating (
            id, agency_id, survey_id, basis, reference, digest, channel, service_channel, counter,
-           procedure, officer, answers, comment, device_seq, rated_at, received_at, funnel_month,
-           funnel_counter, released)
-    SELECT id, agency_id, survey_id, 'dossier', dossier_reference, '', channel, service_channel,
-           at_counter, procedure, officer, CAST(answers AS smallint[]), comment, device_seq,
-           rated_at, received_at,
+           procedure, officer, answers, comment, device, device_seq, rated_at, received_at,
+           funnel_month, funnel_counter, released)
+    SELECT id, agency_id, survey_id, 'dossier', reference, digest, channel, service_channel,
+           coalesce(counter, funnel_counter), procedure, officer, answers::smallint[], comment,
+           device, device_seq, rated_at, received_at,
            date_trunc('month', returned_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date,
-           service_counter, false
+           funnel_counter, false
       FROM judged
      WHERE refusal IS NULL
-     ORDER BY agency_id, dossier_reference, place
+     ORDER BY agency_id, reference, place
     ON CONFLICT DO NOTHING
-    RETURNING agency_id, id, survey_id, basis, channel, counter, procedure, officer, answers,
-              rated_at
-), counted AS ({ADD_CELLS.format(cells=RATING_CELLS.format(ratings="accepted"))})
-SELECT coalesce(judged.refusal,
-                CASE WHEN accepted.id IS NULL THEN 'already-rated' ELSE 'created' END)
+    RETURNING agency_id, id, digest, survey_id, basis, channel, service_channel, counter,
+              procedure, officer, answers, rated_at, funnel_month, funnel_counter
+), counted AS ({tallies.ADD_COUNTS.format(counts=tallies.RATING_COUNTS.format(ratings="accepted"))}
+), moved AS ({funnel.ADD_CELLS.format(cells=funnel.RATED_CELLS.format(ratings="accepted"))})
+SELECT judged.refusal, accepted.id IS NOT NULL AS stored
   FROM judged
   LEFT JOIN accepted ON accepted.agency_id = judged.agency_id AND accepted.id = judged.id
+                    AND accepted.digest = judged.digest
  ORDER BY judged.place
-""")  # noqa: S608 -- fragments of db.tallies, no input
+"""  # noqa: S608 -- fragments of db.tallies and db.funnel, no input
+
+# Why a row was not stored. It runs after the other statement has committed and so sees whatever
+# that one ran into: the same request before, in the same batch, or in another process.
+_EXPLAIN = """
+SELECT same.id, same.received_at, same.digest = new.digest AS equal, rated.id IS NOT NULL AS rated
+  FROM unnest($1::uuid[], $2::int[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[])
+       WITH ORDINALITY AS new (id, agency_id, reference, digest, device, device_seq, place)
+  LEFT JOIN LATERAL (
+       SELECT held.id, held.received_at, held.digest
+         FROM rating AS held
+        WHERE held.agency_id = new.agency_id AND held.id = new.id
+        UNION ALL
+       SELECT held.id, held.received_at, held.digest
+         FROM rating AS held
+        WHERE held.agency_id = new.agency_id AND held.device = new.device
+          AND held.device_seq = new.device_seq
+        LIMIT 1) AS same ON true
+  LEFT JOIN rating AS rated ON rated.agency_id = new.agency_id
+       AND rated.reference = new.reference AND NOT rated.released
+ ORDER BY new.place
+"""
 
 
-async def submit(session: AsyncSession, batch: Sequence[NewRating]) -> list[str]:
-    """Store and count a batch; each row's outcome in order: `created` or a refusal's code.
+async def submit(connection: asyncpg.Connection, batch: Sequence[NewRating]) -> list[Outcome]:
+    """Store and count a batch; each row's outcome, in order. One bad row does not fail the others.
 
-    One bad row does not fail the others.
+    When it returns, what it calls created is committed, unless the connection is in a transaction.
     """
-    columns: dict[str, list[object]] = {
-        "id": [new.id for new in batch],
-        "agency_id": [new.agency_id for new in batch],
-        "survey_id": [new.survey_id for new in batch],
-        "dossier": [new.dossier for new in batch],
-        "dossier_reference": [new.dossier_reference for new in batch],
-        "window": [new.window for new in batch],
-        "channel": [new.channel for new in batch],
-        "counter": [new.counter for new in batch],
+    rows = await connection.fetch(
+        _SUBMIT,
+        [new.id for new in batch],
+        [new.agency_id for new in batch],
+        [new.survey_id for new in batch],
+        [new.dossier for new in batch],
+        [new.reference for new in batch],
+        [new.digest for new in batch],
+        [new.window_days for new in batch],
+        [new.channel for new in batch],
+        [new.counter for new in batch],
         # Arrays of arrays must be rectangular in PostgreSQL, so each row travels as text.
-        "answers": ["{" + ",".join(map(str, new.answers)) + "}" for new in batch],
-        "comment": [new.comment for new in batch],
-        "device_seq": [new.device_seq for new in batch],
-        "rated_at": [new.rated_at for new in batch],
-        "received_at": [new.received_at for new in batch],
-    }
-    outcomes = await session.scalars(_SUBMIT, {**columns, "skew": CLOCK_SKEW})
-    return list(outcomes)
+        ["{" + ",".join(map(str, new.answers)) + "}" for new in batch],
+        [new.comment for new in batch],
+        [new.device for new in batch],
+        [new.device_seq for new in batch],
+        [new.rated_at for new in batch],
+        [new.received_at for new in batch],
+        [new.refused for new in batch],
+        CLOCK_SKEW,
+    )
+    stored: set[tuple[int, UUID]] = set()
+    outcomes: dict[int, Outcome] = {}
+    for place, (new, row) in enumerate(zip(batch, rows, strict=True)):
+        # The same request twice in a batch: the second one is a replay of the first.
+        if row["stored"] and (new.agency_id, new.id) not in stored:
+            stored.add((new.agency_id, new.id))
+            outcomes[place] = Outcome(CREATED, new.id, new.received_at)
+    left = [place for place in range(len(batch)) if place not in outcomes]
+    if left:
+        said = await _explain(
+            connection, [batch[place] for place in left], [rows[place]["refusal"] for place in left]
+        )
+        outcomes |= dict(zip(left, said, strict=True))
+    return [outcomes[place] for place in range(len(batch))]
+
+
+async def _explain(
+    connection: asyncpg.Connection, batch: Sequence[NewRating], refusals: Sequence[str | None]
+) -> list[Outcome]:
+    rows = await connection.fetch(
+        _EXPLAIN,
+        [new.id for new in batch],
+        [new.agency_id for new in batch],
+        [new.reference for new in batch],
+        [new.digest for new in batch],
+        [new.device for new in batch],
+        [new.device_seq for new in batch],
+    )
+    return [
+        _outcome(new, refusal, row) for new, refusal, row in zip(batch, refusals, rows, strict=True)
+    ]
+
+
+def _outcome(new: NewRating, refusal: str | None, row: asyncpg.Record) -> Outcome:
+    if row["id"] is not None and row["equal"]:
+        return Outcome(REPLAYED, row["id"], row["received_at"])
+    if row["id"] is not None:
+        code = IdempotencyKeyReusedError.code
+    elif refusal is not None:
+        code = refusal
+    elif row["rated"]:
+        code = AlreadyRatedError.code
+    else:
+        # What stood in the way is gone again, as when its rating was voided this very moment.
+        code = SaturatedError.code
+    return Outcome(code, new.id, new.received_at)

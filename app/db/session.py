@@ -2,7 +2,9 @@
 
 import json
 from functools import partial
+from typing import cast
 
+import asyncpg
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
@@ -67,6 +69,18 @@ def sessions(bind: AsyncEngine | AsyncConnection) -> Sessions:
     return async_sessionmaker(
         bind, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
+
+
+async def own_connection(engine: AsyncEngine) -> asyncpg.Connection:
+    """A connection that the pool has no part in; every statement on it commits by itself."""
+    connection = await engine.connect()
+    pooled = await connection.get_raw_connection()
+    driver = cast("asyncpg.Connection", pooled.driver_connection)
+    await connection.run_sync(lambda sync: sync.detach())
+    # Its few statements are prepared once; planning them anew, or compiling them, costs more than
+    # running them.
+    await driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
+    return driver
 
 
 async def check_server(engine: AsyncEngine) -> None:

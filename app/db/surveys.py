@@ -16,13 +16,13 @@ from app.domain.errors import (
     AgencyNotSurveyedError,
     DistributionNotFoundError,
     Fault,
-    Refusals,
     SurveyNotFoundError,
     SurveyQuestionnaireFixedError,
     UnknownReferenceError,
 )
 from app.domain.forms import Issued
 from app.domain.period import Period
+from app.domain.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class SurveyForm:
 
     survey: Survey
     questionnaire: forms.Questionnaire
+    places: Mapping[str, Mapping[str, int]]
 
     @property
     def id(self) -> int:
@@ -63,14 +64,18 @@ async def with_forms(session: AsyncSession, codes: Sequence[str], pointer: str) 
         .where(col(Survey.code).in_(codes))
     )
     found = {
-        survey.code: SurveyForm(survey, forms.read(survey.questionnaire, survey.version, document))
-        for survey, document in await session.execute(stmt)
+        survey.code: _form(survey, document) for survey, document in await session.execute(stmt)
     }
     if faults := [
         Fault(pointer, "survey-not-found", {"code": code}) for code in codes if code not in found
     ]:
         raise SurveyNotFoundError(*faults)
     return [found[code] for code in dict.fromkeys(codes)]
+
+
+def _form(survey: Survey, document: Mapping[str, Any]) -> SurveyForm:
+    questionnaire = forms.read(survey.questionnaire, survey.version, document)
+    return SurveyForm(survey, questionnaire, questionnaire.places)
 
 
 async def named_agencies(session: AsyncSession, code: str) -> Sequence[str]:
@@ -96,7 +101,13 @@ async def put(
     form = (values["questionnaire"], values["version"])
     if held is not None and (held.questionnaire, held.version) != form:
         raise SurveyQuestionnaireFixedError(Fault("/questionnaire", "survey-questionnaire-fixed"))
-    survey = await catalogue.put(session, Survey, {"code": code}, values, expected)
+    # Locked, so that the version is not changed before this survey makes it immutable.
+    read = {"read": True, "key_share": True}
+    document = (await session.get_one(Questionnaire, form, with_for_update=read)).document
+    layout = list(forms.read(*form, document).layout)
+    survey = await catalogue.put(
+        session, Survey, {"code": code}, {**values, "layout": layout}, expected
+    )
     await session.execute(delete(SurveyAgency).where(col(SurveyAgency.survey) == code))
     if named:
         rows = [{"survey": code, "agency": agency} for agency in dict.fromkeys(named)]

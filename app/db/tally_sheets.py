@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from app.db.surveys import SurveyForm
 from app.db.tables import TallySheet
-from app.db.tallies import ADD_CELLS, SHEET_CELLS
+from app.db.tallies import ADD_COUNTS, SHEET_COUNTS
 from app.domain.errors import Fault, IdempotencyKeyReusedError
 from app.domain.figure import Finding
 from app.domain.period import Period
@@ -40,8 +40,8 @@ class NewSheet:
 
 
 _COUNT = text(
-    ADD_CELLS.format(
-        cells=SHEET_CELLS.format(
+    ADD_COUNTS.format(
+        counts=SHEET_COUNTS.format(
             sheets="(SELECT * FROM tally_sheet WHERE agency_id = :agency_id AND id = :id)"
         )
     )

@@ -268,28 +268,3 @@ class CounterNotAllowedError(DomainError):
     """The device stands at another counter."""
 
     code = "counter-not-allowed"
-
-
-class Refusals:
-    """Gathers refusals of several checks, so that the caller is told all of them at once.
-
-    Each check runs under `with refusals:`; `raise_all` then raises the first, with every fault.
-    """
-
-    def __init__(self) -> None:
-        self._found: list[DomainError] = []
-
-    def __enter__(self) -> None:
-        """Run one check."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, DomainError):
-            self._found.append(error)
-            return True
-        return False
-
-    def raise_all(self) -> None:
-        """Nothing when no check refused."""
-        if self._found:
-            faults = [fault for error in self._found for fault in error.faults]
-            raise type(self._found[0])(*faults)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 from app.domain.errors import AnswersInvalidError, Fault, InvalidError
@@ -76,27 +77,43 @@ class Questionnaire:
         """All questions in the order of the form; answers and tallies are aligned to it."""
         return tuple(question for criterion in self.criteria for question in criterion.questions)
 
-    def positions(self, answers: Mapping[str, str]) -> tuple[int, ...]:
-        """For each question the place of the ticked option from 1, or 0 where none is ticked.
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """Where a tally's counts of each question begin, and at last how many counts there are.
 
-        Raises AnswersInvalidError naming every answer that does not fit.
+        The first count is of the forms; the one of question q's option o, both from 1, is at
+        layout[q] + o, all counted from 1.
         """
-        places = {
+        return tuple(accumulate((len(q.options) for q in self.questions), initial=1))
+
+    @property
+    def places(self) -> dict[str, dict[str, int]]:
+        """For each question, in the order of the form, the place of each option from 1."""
+        return {
             question.code: {option.code: place for place, option in enumerate(question.options, 1)}
             for question in self.questions
         }
-        faults = [
-            Fault(f"/answers/{question}", "unknown-question")
-            if question not in places
-            else Fault(f"/answers/{question}", "unknown-option")
-            for question, option in answers.items()
-            if option not in places.get(question, {})
-        ]
-        if not answers:
-            faults.append(Fault("/answers", "no-answers"))
-        if faults:
-            raise AnswersInvalidError(*faults)
-        return tuple(places[q.code].get(answers.get(q.code, ""), 0) for q in self.questions)
+
+
+def positions(
+    places: Mapping[str, Mapping[str, int]], answers: Mapping[str, str]
+) -> tuple[int, ...]:
+    """For each question the place of the ticked option from 1, or 0 where none is ticked.
+
+    `places` is a questionnaire's. Raises AnswersInvalidError naming every answer that does not fit.
+    """
+    faults = [
+        Fault(f"/answers/{question}", "unknown-question")
+        if question not in places
+        else Fault(f"/answers/{question}", "unknown-option")
+        for question, option in answers.items()
+        if option not in places.get(question, {})
+    ]
+    if not answers:
+        faults.append(Fault("/answers", "no-answers"))
+    if faults:
+        raise AnswersInvalidError(*faults)
+    return tuple(options.get(answers.get(code, ""), 0) for code, options in places.items())
 
 
 def read(code: str, version: int, document: Mapping[str, Any]) -> Questionnaire:

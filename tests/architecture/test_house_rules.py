@@ -24,6 +24,9 @@ PUBLIC = {
     "/readyz",
     "/openapi.json",
     "/problems/{code}",
+    "/r/thanks",
+    "/r/{token:token}",
+    "/r/{token}.svg",
     "/static-docs",
 }
 

@@ -28,7 +28,11 @@ def test_the_worker_finds_no_drift_and_ends_in_order(data: Path) -> None:
 
 def test_the_worker_tells_of_a_tally_that_differs_from_what_it_counts(data: Path) -> None:
     with EmbeddedServer(data) as server:
-        cells = query(server.start(), "UPDATE tally SET n = n + 1", "SELECT count(*) FROM tally")
+        cells = query(
+            server.start(),
+            "UPDATE tally SET counts[1] = counts[1] + 1",
+            "SELECT count(*) FROM tally",
+        )
         said, code = first_words(data)
         assert server.postmaster_pid() is not None
     assert (said["level"], said["drift"]) == ("error", cells)

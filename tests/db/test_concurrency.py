@@ -1,45 +1,16 @@
 """Many at once, on rows that are really committed: the database's constraints decide."""
 
 import asyncio
-import tempfile
-from pathlib import Path
 
-import pytest
-from conftest import FAST, NOW, REFERENCE_KEY
-from factories import PLAIN, Make
-from httpx import ASGITransport, AsyncClient
+from factories import PLAIN
 from sqlalchemy import text
 
-from app.api import deps
-from app.db import schema, tallies
-from app.db.embedded import EmbeddedServer
-from app.db.session import open_engine, sessions
-from app.main import create_app
-from app.settings import Settings
-
-
-@pytest.fixture
-async def committed():
-    """An app on a database of its own, in which commits are commits."""
-    with tempfile.TemporaryDirectory(prefix="hailong-", ignore_cleanup_errors=True) as folder:
-        server = EmbeddedServer(Path(folder), FAST)
-        engine = open_engine(server.start())
-        await schema.migrate(engine)
-        app = create_app(Settings(log_level="error"))
-        app.state.sessions, app.state.reference_key = sessions(engine), REFERENCE_KEY.encode()
-        app.dependency_overrides[deps.now] = lambda: NOW
-        async with (
-            sessions(engine)() as session,
-            AsyncClient(transport=ASGITransport(app), base_url="http://test") as client,
-        ):
-            yield Make(session, client, NOW)
-        await engine.dispose()
-        server.stop()
+from app.db import recount
 
 
 async def drift(make) -> int:
     await make.session.rollback()
-    return await tallies.drift(make.session)
+    return await recount.drift(make.session)
 
 
 async def test_of_eight_ratings_of_one_dossier_at_once_one_is_counted(committed):
@@ -63,7 +34,7 @@ async def test_ratings_of_many_dossiers_at_once_are_all_counted(committed):
     assert {answer.status_code for answer in answers} == {201}
     assert await drift(committed) == 0
     counted = await committed.session.scalar(
-        text("SELECT n FROM tally WHERE facet = 'all' AND question = 0")
+        text("SELECT n FROM tally_cell WHERE facet = 'all' AND question = 0")
     )
     assert counted == 24
 

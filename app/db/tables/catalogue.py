@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
+    Integer,
     LargeBinary,
     Numeric,
     Text,
@@ -164,6 +165,7 @@ class Survey(SQLModel, table=True):
     peer_group: str | None = Field(foreign_key="peer_group.code", index=True)
     rating_window_days: int
     invitation_days: int | None
+    layout: list[int] = Field(sa_type=ARRAY(Integer))
     revision: int = revision()
 
 

@@ -215,13 +215,14 @@ class TallySheet(SQLModel, table=True):
 
 
 class Tally(SQLModel, table=True):
-    """How many forms of a month gave an option, within a facet.
+    """How the forms of a month were answered, within a facet: all of it in one row.
 
-    Question and option are places in the questionnaire, from 1; (0, 0) counts the forms.
+    `counts[1]` is the number of forms, `counts[layout[q] + o]` of those that gave option o to
+    question q; `layout` is the survey's. The view `tally_cell` has a row for each count instead.
     """
 
     __table_args__ = (
-        CheckConstraint("n >= 0", name="n"),
+        CheckConstraint("0 <= ALL (counts)", name="counts"),
         CheckConstraint(
             "facet IN ('all', 'channel', 'counter', 'procedure', 'officer', 'basis')", name="facet"
         ),
@@ -233,9 +234,7 @@ class Tally(SQLModel, table=True):
     facet: str = Field(primary_key=True)
     month: date = Field(primary_key=True)
     facet_key: str = Field(primary_key=True)
-    question: int = Field(sa_type=SmallInteger, primary_key=True)
-    option: int = Field(sa_type=SmallInteger, primary_key=True)
-    n: int = Field(sa_type=BigInteger)
+    counts: list[int] = Field(sa_type=ARRAY(BigInteger))
 
 
 class Funnel(SQLModel, table=True):

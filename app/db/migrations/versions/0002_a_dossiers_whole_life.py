@@ -116,6 +116,72 @@ def upgrade() -> None:
     op.create_index('rating_device_seq_key', 'rating', ['agency_id', 'device', 'device_seq'], unique=True, postgresql_where=sa.text('device IS NOT NULL'))
     op.add_column('survey', sa.Column('invitation_days', sa.Integer(), nullable=True))
     op.execute("UPDATE survey SET invitation_days = 30")
+    op.add_column('survey', sa.Column('layout', postgresql.ARRAY(sa.Integer()), nullable=True))
+    op.execute("""
+        UPDATE survey
+           SET layout = (
+               SELECT array_agg(before ORDER BY place) || (1 + sum(options))::int
+                 FROM (SELECT place, options, (1 + sum(options) OVER (ORDER BY place) - options)::int AS before
+                         FROM (SELECT row_number() OVER (ORDER BY c.place, q.place) AS place,
+                                      jsonb_array_length(q.question -> 'options') AS options
+                                 FROM jsonb_array_elements(questionnaire.document -> 'criteria')
+                                      WITH ORDINALITY AS c (criterion, place)
+                                CROSS JOIN LATERAL jsonb_array_elements(c.criterion -> 'questions')
+                                      WITH ORDINALITY AS q (question, place)) AS sized) AS laid)
+          FROM questionnaire
+         WHERE (questionnaire.code, questionnaire.version) = (survey.questionnaire, survey.version)
+    """)
+    op.alter_column('survey', 'layout', nullable=False)
+    # Adding up counts, place by place.
+    op.execute("""
+        CREATE FUNCTION add_counts(bigint[], bigint[]) RETURNS bigint[]
+        LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
+        $$ SELECT ARRAY(SELECT a + b FROM unnest($1, $2) AS both_sides (a, b)) $$
+    """)
+    op.execute("""
+        CREATE AGGREGATE sum_counts(bigint[]) (
+            sfunc = add_counts, stype = bigint[], combinefunc = add_counts, parallel = safe)
+    """)
+    op.execute("ALTER TABLE tally RENAME TO tally_by_cell")
+    op.execute("ALTER INDEX tally_pkey RENAME TO tally_by_cell_pkey")
+    op.create_table('tally',
+    sa.Column('agency_id', sa.Integer(), nullable=False),
+    sa.Column('survey_id', sa.Integer(), nullable=False),
+    sa.Column('facet', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('month', sa.Date(), nullable=False),
+    sa.Column('facet_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('counts', postgresql.ARRAY(sa.BigInteger()), nullable=False),
+    sa.CheckConstraint('0 <= ALL (counts)', name=op.f('tally_counts_check')),
+    sa.CheckConstraint('extract(day FROM month) = 1', name=op.f('tally_month_check')),
+    sa.CheckConstraint("facet IN ('all', 'channel', 'counter', 'procedure', 'officer', 'basis')", name=op.f('tally_facet_check')),
+    sa.ForeignKeyConstraint(['agency_id'], ['agency.id'], name=op.f('tally_agency_id_fkey')),
+    sa.ForeignKeyConstraint(['survey_id'], ['survey.id'], name=op.f('tally_survey_id_fkey')),
+    sa.PrimaryKeyConstraint('agency_id', 'survey_id', 'facet', 'month', 'facet_key', name=op.f('tally_pkey'))
+    )
+    op.execute("""
+        INSERT INTO tally (agency_id, survey_id, facet, month, facet_key, counts)
+        SELECT t.agency_id, t.survey_id, t.facet, t.month, t.facet_key, ARRAY(
+               SELECT coalesce(sum(cell.n), 0)::bigint
+                 FROM generate_series(1, survey.layout[cardinality(survey.layout)]) AS every (place)
+                 LEFT JOIN tally_by_cell AS cell
+                   ON (cell.agency_id, cell.survey_id, cell.facet, cell.month, cell.facet_key)
+                    = (t.agency_id, t.survey_id, t.facet, t.month, t.facet_key)
+                  AND place = CASE cell.question WHEN 0 THEN 1 ELSE survey.layout[cell.question] + cell.option END
+                GROUP BY place ORDER BY place)
+          FROM (SELECT DISTINCT agency_id, survey_id, facet, month, facet_key FROM tally_by_cell) AS t
+          JOIN survey ON survey.id = t.survey_id
+    """)
+    op.drop_table('tally_by_cell')
+    op.execute("""
+        CREATE VIEW tally_cell AS
+        SELECT tally.agency_id, tally.survey_id, tally.facet, tally.month, tally.facet_key,
+               question::smallint, (CASE question WHEN 0 THEN 0 ELSE place - survey.layout[question] END)::smallint AS option, n
+          FROM tally
+          JOIN survey ON survey.id = tally.survey_id
+         CROSS JOIN LATERAL unnest(tally.counts) WITH ORDINALITY AS count (n, place)
+         CROSS JOIN LATERAL width_bucket(place::int - 1, survey.layout) AS question
+         WHERE n > 0
+    """)
     op.execute("""
         INSERT INTO funnel
         SELECT agency_id, month, counter, procedure, channel, sum(received), sum(returned), sum(late), 0, 0, sum(rated)

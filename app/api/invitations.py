@@ -1,0 +1,92 @@
+"""Invitations to rate a dossier: issued again, and revoked."""
+
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Path
+from pydantic import ConfigDict, Field
+
+from app.api.deps import DossierWriter, Now, ReferenceKey, Session
+from app.api.errors import problems
+from app.api.schemas import Code, DossierCode, Moment, Out, example
+from app.db import invitations
+from app.db.invitations import Issued
+from app.domain.errors import (
+    AgencyNotFoundError,
+    AlreadyRatedError,
+    DossierNotFoundError,
+    RatingWindowClosedError,
+    ResultNotReturnedError,
+    SurveyClosedError,
+)
+
+router = APIRouter(prefix="/v1/agencies/{agency}/dossiers/{dossier}/invitations", tags=["dossiers"])
+
+TOKEN = "AAAAAB3IOB3EQZLSMEQHG5DVMZTGS3TH"  # noqa: S105 -- an example, good for nothing
+
+InPath = Annotated[DossierCode, Path(alias="dossier", description="e.g. 000.00.15.H32-230712-0001")]
+
+
+class InvitationOut(Out):
+    """The right to rate the dossier, once. Whoever holds the token has it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "token": TOKEN,
+                "url": f"/r/{TOKEN}",
+                "qr": f"/r/{TOKEN}.svg",
+                "expires_at": "2023-08-17T09:30:00+07:00",
+            }
+        )
+    )
+
+    token: str
+    url: str = Field(description="The page to rate on")
+    qr: str = Field(description="The page's address as a QR code to print or show")
+    expires_at: Moment
+
+    @classmethod
+    def of(cls, issued: Issued) -> Self:
+        """The invitation as it is handed out."""
+        page = f"/r/{issued.token}"
+        return cls(token=issued.token, url=page, qr=f"{page}.svg", expires_at=issued.expires_at)
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="issue_invitation",
+    responses=problems(
+        AgencyNotFoundError,
+        DossierNotFoundError,
+        ResultNotReturnedError,
+        AlreadyRatedError,
+        SurveyClosedError,
+        RatingWindowClosedError,
+    ),
+)
+async def issue_invitation(
+    agency: Code,
+    code: InPath,
+    session: Session,
+    caller: DossierWriter,
+    moment: Now,
+    key: ReferenceKey,
+) -> InvitationOut:
+    """Invite again to rate a dossier whose result was returned. The old invitation dies."""
+    caller.check_agency(agency, "/path/agency")
+    return InvitationOut.of(await invitations.renew(session, key, agency, code, moment))
+
+
+@router.delete(
+    "",
+    status_code=204,
+    operation_id="revoke_invitation",
+    responses=problems(AgencyNotFoundError, DossierNotFoundError),
+)
+async def revoke_invitation(
+    agency: Code, code: InPath, session: Session, caller: DossierWriter, moment: Now
+) -> None:
+    """Revoke the dossier's invitation. Where none is live, nothing changes."""
+    caller.check_agency(agency, "/path/agency")
+    await invitations.withdraw(session, agency, code, moment)

@@ -1,0 +1,106 @@
+"""What is sent to submit a rating, and what is answered."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StrictInt
+
+from app.api.schemas import Channel, Code, DossierCode, In, Instant, Moment, Out, Prose, example
+from app.domain.errors import Fault
+
+MOST_ANSWERS = 5000
+LAST_SEQUENCE = 2**53 - 1
+LONGEST_TOKEN = 64
+
+ON_TABLET = {
+    "agency": "H32.15",
+    "survey": "tthc-2023",
+    "dossier": "000.00.15.H32-230712-0001",
+    "channel": "tablet",
+    "counter": "Q05",
+    "answers": {"q1": "5", "q2": "4"},
+    "comment": "Công chức hướng dẫn tận tình.",
+    "rated_at": "2023-07-18T09:31:10+07:00",
+    "device_seq": 413,
+}
+BY_INVITATION = {
+    "invitation": "AAAAAAH5UGYQMZL7DPVNQCPOY3ZXKZ2E",
+    "channel": "mobile",
+    "answers": {"q1": "5", "q2": "4"},
+}
+STORED = {
+    "id": "01896777-46f0-7c3e-9f0a-1f6f5b0a4c11",
+    "agency": "H32.15",
+    "survey": "tthc-2023",
+    "basis": "dossier",
+    "received_at": "2023-07-18T09:31:12+07:00",
+}
+
+REQUEST_KEY = r"^[\x21-\x7e]{1,200}$"
+
+# What a route that submits reads from the headers, for the contract: a key is not needed by who
+# has an invitation.
+SUBMITTING: Mapping[str, Any] = {
+    "security": [{"HTTPBearer": []}, {}],
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "Names this request: sent again, it is answered as before and counted "
+            "once",
+            "schema": {"type": "string", "pattern": REQUEST_KEY},
+        }
+    ],
+}
+
+
+class RatingIn(In):
+    """One person's answers about one dossier; nothing identifies the person.
+
+    Either `agency`, `survey` and `dossier`, or the `invitation` from which they follow. Without
+    `rated_at` the rating was given now. Without `counter` it belongs to the dossier's.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(ON_TABLET, BY_INVITATION))
+
+    id: UUID | None = Field(
+        default=None, description="The client's own id of the rating; names it when sent again"
+    )
+    agency: Code | None = None
+    survey: Code | None = None
+    dossier: DossierCode | None = None
+    invitation: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = None
+    channel: Channel = Field(description="Where it was rated, which is not how it was served")
+    counter: Code | None = None
+    answers: Annotated[
+        dict[Code, Code],
+        Field(max_length=MOST_ANSWERS, description="The option ticked for each question"),
+    ]
+    comment: Prose | None = None
+    rated_at: Instant | None = None
+    device_seq: Annotated[StrictInt, Field(ge=1, le=LAST_SEQUENCE)] | None = Field(
+        default=None, description="The device's own count of its ratings, from 1"
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        """Whether it says, once, what was rated."""
+        for name in ("agency", "survey", "dossier"):
+            given = getattr(self, name) is not None
+            if given and self.invitation is not None:
+                yield Fault(f"/{name}", "unknown-field")
+            if not given and self.invitation is None:
+                yield Fault(f"/{name}", "missing")
+
+
+class RatingOut(Out):
+    """What became of a rating: stored, and counted."""
+
+    model_config = ConfigDict(json_schema_extra=example(STORED))
+
+    id: UUID
+    agency: str
+    survey: str
+    basis: str
+    received_at: Moment

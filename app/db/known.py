@@ -1,0 +1,114 @@
+"""What a process knows of the catalogue, so that a rating costs no query before it is stored.
+
+Every table it remembers has a trigger that notifies all processes when it changes. Nothing is
+remembered while this process cannot hear that.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import agencies, devices, keys, surveys
+from app.db.keys import Granted
+from app.db.session import Sessions
+from app.db.surveys import SurveyForm
+from app.domain.device import KEY_PREFIX
+from app.domain.period import Period
+from app.domain.refusals import Refusals
+
+CHANNEL = "hailong_catalogue"
+MOST_REMEMBERED = 20_000
+HEARTBEAT_SECONDS = 5
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a rating rests on: the agency's number, the survey, and whether that covers it."""
+
+    agency_id: int
+    form: SurveyForm
+    covered: bool
+
+
+class Known:
+    """Catalogue entries as this process last read them. What does not exist is never remembered."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._remembered: dict[Hashable, Any] = {}
+        self._generation = 0
+        self._hears = False
+
+    async def credential(self, key: str) -> Granted:
+        """What a key grants; raises CredentialUnknownError."""
+        find = devices.find if key.startswith(KEY_PREFIX) else keys.find
+        return await self._get(("credential", keys.hashed(key)), lambda session: find(session, key))
+
+    async def grounds(self, agency: str, survey: str, counter: str | None, day: Period) -> Grounds:
+        """What a rating of that day rests on; else a refusal that names all that is unknown."""
+        return await self._get(
+            ("grounds", agency, survey, counter, day),
+            lambda session: _grounds(session, agency, survey, counter, day),
+        )
+
+    async def _get(self, key: Hashable, load: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
+        if key in self._remembered:
+            value: Value = self._remembered[key]
+            return value
+        generation = self._generation
+        async with self._sessions() as session:
+            value = await load(session)
+        # What was read before a change was heard of may be what is no longer so.
+        if self._hears and generation == self._generation:
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = value
+        return value
+
+    def _forget(self, *_notification: object) -> None:
+        self._generation += 1
+        self._remembered.clear()
+
+    async def listen(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        """Hear of changes until cancelled; while the server is away nothing is remembered."""
+        while True:
+            with suppress(OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._hear(await connect())
+            await asyncio.sleep(1)
+
+    async def _hear(self, connection: asyncpg.Connection) -> None:
+        try:
+            await connection.add_listener(CHANNEL, self._forget)
+            self._forget()
+            self._hears = True
+            while True:
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+                # A line that was cut without a word would otherwise look like silence.
+                await connection.execute("SELECT 1", timeout=HEARTBEAT_SECONDS)
+        finally:
+            self._hears = False
+            self._forget()
+            connection.terminate()
+
+
+async def _grounds(
+    session: AsyncSession, agency: str, survey: str, counter: str | None, day: Period
+) -> Grounds:
+    unknown = Refusals()
+    with unknown:
+        owner = await agencies.get(session, agency, "/agency")
+    with unknown:
+        (form,) = await surveys.with_forms(session, [survey], "/survey")
+    with unknown:
+        await agencies.check_counter(session, agency, counter)
+    unknown.raise_all()
+    covered = await surveys.covered(session, [survey], [agency], day)
+    return Grounds(owner.id or 0, form, bool(covered))
