@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix openapi lock
+.PHONY: help setup run test check fix openapi lock bench
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,3 +46,6 @@ lock: ## Resolve dependencies anew: requirements.lock (all), requirements-server
 	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv
 	@$(LOCK) --all-extras --group dev -o requirements.lock --upgrade >/dev/null
 	@$(LOCK) -o requirements-server.lock --constraint requirements.lock >/dev/null
+
+bench: setup ## Measure, print the table, write bench/results.md (20 to 30 minutes)
+	@$(BIN)/python -m bench

@@ -3,11 +3,10 @@
 It is the only way in, so a rating can be neither stored uncounted nor counted twice.
 """
 
-import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -44,9 +43,10 @@ REFUSALS: dict[str, type[DomainError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NewRating:
+class NewRating(NamedTuple):
     """A rating whose answers fit the questionnaire, on its way into the table.
+
+    The fields are in the order in which the statement takes its columns.
 
     `id` names the request and `digest` what it said, so that the same one sent again is known.
     `refused` when the time or the survey does not allow it: only if it is there already is it
@@ -71,8 +71,7 @@ class NewRating:
     refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a rating: created, replayed, refused, or the code of one of REFUSALS."""
 
     code: str
@@ -80,9 +79,12 @@ class Outcome:
     received_at: datetime
 
 
+_ANSWERS = NewRating._fields.index("answers")
+
+
 def reference(key: bytes, agency: str, dossier: str) -> bytes:
     """A keyed one-way reference: without the key nobody can tell which dossier was rated."""
-    return hmac.digest(key, f"{agency}\n{dossier}".encode(), hashlib.sha256)
+    return hmac.digest(key, f"{agency}\n{dossier}".encode(), "sha256")
 
 
 async def is_rated(session: AsyncSession, agency_id: int, dossier_reference: bytes) -> bool:
@@ -187,27 +189,10 @@ async def submit(connection: asyncpg.Connection, batch: Sequence[NewRating]) -> 
 
     When it returns, what it calls created is committed, unless the connection is in a transaction.
     """
-    rows = await connection.fetch(
-        _SUBMIT,
-        [new.id for new in batch],
-        [new.agency_id for new in batch],
-        [new.survey_id for new in batch],
-        [new.dossier for new in batch],
-        [new.reference for new in batch],
-        [new.digest for new in batch],
-        [new.window_days for new in batch],
-        [new.channel for new in batch],
-        [new.counter for new in batch],
-        # Arrays of arrays must be rectangular in PostgreSQL, so each row travels as text.
-        ["{" + ",".join(map(str, new.answers)) + "}" for new in batch],
-        [new.comment for new in batch],
-        [new.device for new in batch],
-        [new.device_seq for new in batch],
-        [new.rated_at for new in batch],
-        [new.received_at for new in batch],
-        [new.refused for new in batch],
-        CLOCK_SKEW,
-    )
+    columns = [*zip(*batch, strict=True)]
+    # Arrays of arrays must be rectangular in PostgreSQL, so each row's answers travel as text.
+    columns[_ANSWERS] = tuple("{" + ",".join(map(str, new.answers)) + "}" for new in batch)
+    rows = await connection.fetch(_SUBMIT, *columns, CLOCK_SKEW)
     stored: set[tuple[int, UUID]] = set()
     outcomes: dict[int, Outcome] = {}
     for place, (new, row) in enumerate(zip(batch, rows, strict=True)):

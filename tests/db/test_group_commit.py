@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -93,7 +92,7 @@ async def test_what_arrives_while_a_batch_commits_shares_the_next_commit(
 
 async def test_the_same_request_twice_in_a_batch_is_stored_once(committed, dossiers, ids, store):
     one = rating(dossiers[0], ids=ids)
-    outcomes = await store.submit([one, replace(one, received_at=NOW), one])
+    outcomes = await store.submit([one, one._replace(received_at=NOW), one])
     assert [outcome.code for outcome in outcomes] == [CREATED, REPLAYED, REPLAYED]
     assert {outcome.id for outcome in outcomes} == {one.id}
     assert await forms_counted(committed) == 1
@@ -109,7 +108,7 @@ async def test_another_request_under_the_same_id_in_a_batch_is_refused(
 
 async def test_a_row_that_cannot_be_stored_does_not_fail_its_batch(committed, dossiers, ids, store):
     good = [rating(dossier, ids=ids) for dossier in dossiers[:2]]
-    bad = replace(rating(dossiers[2], ids=ids), survey_id=2**30)
+    bad = rating(dossiers[2], ids=ids)._replace(survey_id=2**30)
     outcomes = await store.submit([good[0], bad, good[1]])
     assert [getattr(outcome, "code", None) for outcome in outcomes] == [CREATED, None, CREATED]
     assert isinstance(outcomes[1], Exception)
