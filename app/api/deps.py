@@ -116,7 +116,7 @@ def expected(
         return Expected()
     if if_match.strip() == "*":
         return Expected(present=True)
-    match = re.fullmatch(r'"([1-9][0-9]{0,8})"', if_match.strip())
+    match = re.fullmatch(r'"([1-9][0-9]{0,8})(?:-[a-z]+)?"', if_match.strip())
     # An ETag that we never gave out matches nothing.
     return Expected(revision=int(match[1]) if match else 0)
 
@@ -130,6 +130,6 @@ def stored(response: Response, revision: int) -> None:
     response.status_code = 201 if revision == 1 else 200
 
 
-def tag(response: Response, revision: int) -> None:
-    """Say in the answer which revision this is."""
-    response.headers["ETag"] = f'"{revision}"'
+def tag(response: Response, revision: int, state: str = "") -> None:
+    """Say in the answer which revision this is, and the state that it is in without a change."""
+    response.headers["ETag"] = f'"{revision}-{state}"' if state else f'"{revision}"'

@@ -210,8 +210,10 @@ async def get_dossier(
     """A dossier and what happened to it."""
     caller.check_agency(agency, "/path/agency")
     row = await dossiers.get(session, agency, code)
-    tag(response, row.revision)
-    return await _with_events(session, agency, row, moment)
+    shown = await _with_events(session, agency, row, moment)
+    # It becomes overdue by the clock, which is no revision; who holds it must be told all the same.
+    tag(response, row.revision, "overdue" if shown.overdue else "")
+    return shown
 
 
 @router.get("", operation_id="list_dossiers", responses=problems(AgencyNotFoundError))

@@ -20,7 +20,7 @@ from app.db.tables import Tally
 
 SHOWN = 20  # of the counts that differ
 RANGES, AT_ONCE = 2, 2
-MOST_COUNTERS = 1000  # in a row of MANY_COUNTS; PostgreSQL takes no more than 1664 columns
+MOST_COUNTERS = 1000  # in a row of many_counts; PostgreSQL takes no more than 1664 columns
 
 _OF_AGENCIES = "WHERE agency_id BETWEEN :first AND :last"
 _RATINGS = f"(SELECT * FROM rating {_OF_AGENCIES} AND voided_at IS NULL)"  # noqa: S608 -- no input

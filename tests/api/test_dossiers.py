@@ -540,6 +540,18 @@ async def test_what_is_due_now_or_has_no_appointment_is_not_overdue(client, rece
     assert [item["overdue"] for item in items] == [False, False]
 
 
+async def test_who_holds_a_dossier_is_told_when_it_becomes_overdue(app, client, receipt):
+    receipt |= {"due_at": "2026-06-20T17:00:00+07:00"}
+    await client.put(PATH, json=receipt)
+    held = (await client.get(PATH)).headers["ETag"]
+    assert (await client.get(PATH, headers={"If-None-Match": held})).status_code == 304
+    app.state.clock = lambda: NOW + timedelta(days=400)
+    again = await client.get(PATH, headers={"If-None-Match": held})
+    assert (again.status_code, again.json()["overdue"]) == (200, True)
+    later = {"If-Match": again.headers["ETag"]}
+    assert (await client.put(PATH, json=receipt, headers=later)).status_code == 200
+
+
 async def test_overdue_dossiers_are_listed_longest_overdue_first(client, shelf, tell):
     await tell(event("supplement_requested", "06-02"), at=f"{shelf}/{coded(4)}")
     await tell(event("result_returned", "06-15"), at=f"{shelf}/{coded(6)}")
