@@ -141,7 +141,7 @@ async def void_rating(
     """Take a rating out of every figure. It stays on record, with the reason.
 
     Said again in the same words it changes nothing and is answered as before, with
-    `Idempotent-Replayed: true`.
+    `Idempotent-Replayed: true`; with `rate_again: true` it releases the dossier afterwards.
     """
     caller.check_agency(agency, "/path/agency")
     said = Voiding(body.reason, body.rate_again, caller.key, moment)

@@ -133,3 +133,15 @@ def stored(response: Response, revision: int) -> None:
 def tag(response: Response, revision: int, state: str = "") -> None:
     """Say in the answer which revision this is, and the state that it is in without a change."""
     response.headers["ETag"] = f'"{revision}-{state}"' if state else f'"{revision}"'
+
+
+RequestKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Names this request: sent again, it is answered as before and counted once",
+    ),
+]

@@ -1,10 +1,9 @@
 """Dossiers: registered by the one-stop portal, listed, and what happens to them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import ConfigDict, Field
 
 from app.api.deps import (
     DossierReader,
@@ -12,23 +11,23 @@ from app.api.deps import (
     ExpectedState,
     Now,
     ReferenceKey,
+    RequestKey,
     Session,
     stored,
     tag,
 )
-from app.api.dossier_events import RECORDED, EventIn, RecordedEvent
-from app.api.errors import problems
-from app.api.invitations import TOKEN, InvitationOut
-from app.api.schemas import (
-    Code,
-    DossierCode,
-    In,
-    Instant,
-    Moment,
-    Out,
-    ServiceChannel,
-    example,
+from app.api.dossier_schemas import (
+    DossierIn,
+    DossierOut,
+    DossierPage,
+    DossierWithEvents,
+    EventIn,
+    EventOut,
+    RecordedEvent,
 )
+from app.api.errors import problems
+from app.api.invitations import InvitationOut
+from app.api.schemas import Code, DossierCode
 from app.db import dossier_events, dossiers
 from app.db.dossiers import Wanted
 from app.db.tables import Dossier
@@ -38,6 +37,7 @@ from app.domain.errors import (
     AlreadyRatedError,
     DossierMoveRefusedError,
     DossierNotFoundError,
+    IdempotencyKeyReusedError,
     InvalidError,
     PreconditionFailedError,
     UnknownReferenceError,
@@ -46,115 +46,7 @@ from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/agencies/{agency}/dossiers", tags=["dossiers"])
 
-RECEIPT = {
-    "procedure": "2.000629",
-    "counter": "Q05",
-    "channel": "desk",
-    "received_at": "2023-07-12T08:05:00+07:00",
-    "due_at": "2023-07-19T17:00:00+07:00",
-    "officer": "cb-0115",
-    "applicant_kind": "citizen",
-}
-RETURNED = {
-    "agency": "H32.15",
-    "code": "000.00.15.H32-230712-0001",
-    **RECEIPT,
-    "status": 10,
-    "new_due_at": None,
-    "returned_at": "2023-07-18T09:30:00+07:00",
-    "ended_at": "2023-07-18T09:30:00+07:00",
-    "on_time": True,
-    "overdue": False,
-}
-INVITATION = {
-    "token": TOKEN,
-    "url": f"/r/{TOKEN}",
-    "qr": f"/r/{TOKEN}.svg",
-    "expires_at": "2023-08-17T09:30:00+07:00",
-}
-
 InPath = Annotated[DossierCode, Path(alias="dossier", description="e.g. 000.00.15.H32-230712-0001")]
-
-
-class DossierIn(In):
-    """What the receipt says. Nothing identifies the applicant."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(RECEIPT))
-
-    procedure: Code = Field(description="A procedure of the catalogue")
-    counter: Code | None = Field(default=None, description="The agency's counter that received it")
-    channel: ServiceChannel = Field(description="How it came: at the desk, online, by post")
-    received_at: Instant
-    due_at: Instant | None = Field(
-        default=None,
-        description="The appointment on the receipt; none for a dossier that is only registered",
-    )
-    officer: Code | None = Field(default=None, description="An opaque reference, never a name")
-    applicant_kind: Literal["citizen", "organisation"] = "citizen"
-
-    @property
-    def receipt(self) -> rules.Receipt:
-        """When it came, and the appointment."""
-        return rules.Receipt(self.received_at, self.due_at)
-
-
-class DossierOut(Out):
-    """A dossier with its national status code, and whether it was on time."""
-
-    model_config = ConfigDict(json_schema_extra=example(RETURNED))
-
-    agency: str
-    code: str
-    procedure: str
-    counter: str | None
-    channel: str
-    received_at: Moment
-    due_at: Moment | None = Field(
-        description="The appointment in force: a supplement starts the time limit again"
-    )
-    new_due_at: Moment | None = Field(description="The one new appointment; it excuses nothing")
-    officer: str | None
-    applicant_kind: str
-    status: int = Field(description="National code, 1 to 10: 2 received, 10 result returned")
-    returned_at: Moment | None
-    ended_at: Moment | None = Field(description="A dossier of status 8 without it is only paused")
-    on_time: bool | None = Field(description="Returned no later than `due_at`")
-    overdue: bool = Field(
-        description="Open, `due_at` has passed, and no supplement is being waited for"
-    )
-
-
-class DossierWithEvents(DossierOut):
-    """A dossier and all that was recorded of it."""
-
-    model_config = ConfigDict(json_schema_extra=example({**RETURNED, "events": [RECORDED]}))
-
-    events: list[RecordedEvent] = Field(description="In the order of recording")
-
-
-class DossierPage(Out):
-    """Dossiers in the order of their codes; overdue ones in the order of their due time."""
-
-    model_config = ConfigDict(json_schema_extra=example({"items": [RETURNED], "next_cursor": None}))
-
-    items: list[DossierOut]
-    next_cursor: str | None
-
-
-class EventOut(Out):
-    """The event as it was recorded, the dossier after it, and who may now rate it."""
-
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            {"event": RECORDED, "dossier": RETURNED, "invitation": INVITATION}
-        )
-    )
-
-    event: RecordedEvent
-    dossier: DossierOut
-    invitation: InvitationOut | None = Field(
-        description="With a returned result, where a survey of the agency invites"
-    )
 
 
 @router.put(
@@ -251,6 +143,7 @@ async def list_dossiers(
         DossierNotFoundError,
         DossierMoveRefusedError,
         AlreadyRatedError,
+        IdempotencyKeyReusedError,
         InvalidError,
     ),
 )
@@ -263,13 +156,16 @@ async def record_event(
     caller: DossierWriter,
     moment: Now,
     key: ReferenceKey,
+    request_key: RequestKey = None,
 ) -> EventOut:
     """Record what happened to a dossier, or that an event was wrong.
 
-    The same event sent again changes nothing and is answered with `Idempotent-Replayed: true`.
+    The same event sent again changes nothing and is answered with `Idempotent-Replayed: true`. By
+    an `Idempotency-Key` it is known even if it was cancelled since.
     """
     caller.check_agency(agency, "/path/agency")
-    recorded = await dossier_events.record(session, key, agency, code, body.heard(moment))
+    name = request_key and f"{caller.key}\n{request_key}"
+    recorded = await dossier_events.record(session, key, (agency, code), body.heard(moment), name)
     if recorded.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     issued = recorded.invitation

@@ -1,11 +1,10 @@
 """The intake of ratings: what each passes, whether from a key, a device, a batch or a link."""
 
-import hashlib
 import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Self, TypeGuard
 from uuid import UUID, uuid4
 
@@ -34,7 +33,7 @@ from app.domain.errors import (
     InvitationUsedError,
     SaturatedError,
 )
-from app.domain.period import day_of
+from app.domain.period import local_day
 from app.domain.questionnaire import positions
 from app.domain.refusals import Refusals
 
@@ -48,13 +47,15 @@ class Right:
     agency: str
     survey: str
     dossier: str
-    invited: bool
+    invitation: int | None = None
+    refusal: DomainError | None = None
 
     def refused(self, code: str, body: RatingIn) -> DomainError:
         """The refusal that an outcome of the database stands for."""
-        if self.invited and code == AlreadyRatedError.code:
+        invited = self.invitation is not None
+        if invited and code == AlreadyRatedError.code:
             return InvitationUsedError(Fault("/invitation", InvitationUsedError.code))
-        where = "/invitation" if self.invited else "/dossier"
+        where = "/invitation" if invited else "/dossier"
         if code == IdempotencyKeyReusedError.code:
             given = [name for name in ("id", "device_seq") if getattr(body, name) is not None]
             where = f"/{given[0]}" if given else "/header/Idempotency-Key"
@@ -120,14 +121,16 @@ class Intake:
         right = await self._right(body)
         counter = self._counter(body)
         rated_at = body.rated_at or self.moment
-        grounds = await self.known.grounds(right.agency, right.survey, counter, day_of(rated_at))
+        grounds = await self.known.grounds(right.agency, right.survey, counter)
         form, unfit = grounds.form, Refusals()
         answers: tuple[int, ...] | None = None
         with unfit:
             answers = positions(form.places, body.answers)
         with unfit:
             rules.check_moment(rated_at, form.survey.opens_on, form.survey.closes_on, self.moment)
-        if not grounds.covered:
+        if right.refusal is not None:
+            unfit.add(right.refusal)
+        if not grounds.covers(local_day(rated_at)):
             unfit.add(AgencyNotSurveyedError(Fault("/agency", AgencyNotSurveyedError.code)))
         if answers is None:
             raise unfit.all()
@@ -138,7 +141,7 @@ class Intake:
             survey_id=form.id,
             dossier=right.dossier,
             reference=dossier_reference,
-            digest=_digest(body, dossier_reference, form.id),
+            digest=body.digest(self._who(body), dossier_reference, form.id),
             window_days=form.survey.rating_window_days,
             channel=body.channel,
             counter=counter,
@@ -149,6 +152,7 @@ class Intake:
             rated_at=rated_at,
             received_at=self.moment,
             refused=unfit.any,
+            invitation=right.invitation,
         )
         return Checked(body, right, new, unfit.all() if unfit.any else None)
 
@@ -187,13 +191,16 @@ class Intake:
         if body.invitation is not None:
             async with self.sessions() as session:
                 invited = await invitations.find(session, body.invitation, self.moment)
-            right = Right(invited.agency, invited.survey, invited.dossier, invited=True)
+            right = Right(
+                invited.agency, invited.survey, invited.dossier, invited.number, invited.refusal
+            )
         elif self.caller is None:
             raise CredentialMissingError
         else:
-            right = Right(body.agency or "", body.survey or "", body.dossier or "", invited=False)
+            right = Right(body.agency or "", body.survey or "", body.dossier or "")
         if self.caller is not None:
-            self.caller.check_agency(right.agency, "/invitation" if right.invited else "/agency")
+            where = "/agency" if right.invitation is None else "/invitation"
+            self.caller.check_agency(right.agency, where)
         return right
 
     def _counter(self, body: RatingIn) -> str | None:
@@ -213,13 +220,19 @@ class Intake:
         """The id under which the same request sent again is known."""
         if body.id is not None:
             return body.id
-        who = self.caller.key if self.caller else f"invitation:{body.invitation}"
+        who = self._who(body)
         if request_key is not None:
             return self._named(f"{who}\nkey\n{request_key}")
         if self.caller is not None and self.caller.device is not None:
             return self._named(f"{who}\nsequence\n{body.device_seq}")
         # Random, because one made of the clock would tell when somebody rated.
         return uuid4()
+
+    def _who(self, body: RatingIn) -> str:
+        """Whose request it is; another's under the same name is another request."""
+        if self.caller is None:
+            return f"invitation\n{(body.invitation or '').upper()}"
+        return f"{'key' if self.caller.device is None else 'device'}\n{self.caller.key}"
 
     def _named(self, name: str) -> UUID:
         """The id of what is named so; nobody else can make it and look for the rating."""
@@ -275,19 +288,3 @@ def _said(checked: Checked, told: Outcome | Exception) -> Stored | DomainError:
 def _is_sequence(value: object) -> TypeGuard[int]:
     """Whether a row says a number that a device can have given it."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LAST_SEQUENCE
-
-
-def _digest(body: RatingIn, dossier_reference: bytes, survey_id: int) -> bytes:
-    """What tells this request from another: all that was said, and nothing of when it came."""
-    rated_at = body.rated_at and body.rated_at.astimezone(UTC).isoformat()
-    said = (
-        dossier_reference,
-        survey_id,
-        body.channel,
-        body.counter,
-        sorted(body.answers.items()),
-        body.comment,
-        body.device_seq,
-        rated_at,
-    )
-    return hashlib.blake2b(repr(said).encode(), digest_size=16).digest()

@@ -5,9 +5,11 @@ import hashlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends, Query
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.api import texts
@@ -15,6 +17,9 @@ from app.api.errors import RETRY_AFTER_SECONDS, STATUS, unavailable
 from app.domain.errors import DomainError, Fault, SaturatedError
 
 BUSY = STATUS[SaturatedError]
+
+# Each as its own speakers call it, whatever the page is in.
+NAMES: dict[texts.Language, str] = {"vi": "Tiếng Việt", "en": "English"}
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent.parent / "pages"),
@@ -39,6 +44,39 @@ HEADERS = {
 }
 
 
+def wants_json(request: Request) -> bool:
+    """Whether an application asks, and not a browser, which may take JSON besides."""
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+async def language(
+    request: Request,
+    lang: Annotated[
+        str | None,
+        Query(
+            description="Language of the page, `vi` or `en`, which wins over `Accept-Language`. "
+            "Any other value is ignored: then the page is in Vietnamese unless "
+            "`Accept-Language` asks for English and does not list `vi` at all; "
+            "JSON follows `Accept-Language`.",
+            examples=["en"],
+        ),
+    ] = None,
+) -> texts.Language:
+    """The language of a page: as chosen on it; else Vietnamese for all who say they read it.
+
+    A telephone may ask for English first without its owner's doing; an application may not.
+    """
+    if lang in NAMES:
+        return "en" if lang == "en" else "vi"
+    listed = request.headers.get("accept-language", "").lower().split(",")
+    tags = [part.partition(";")[0].strip().partition("-")[0] for part in listed]
+    return "vi" if "vi" in tags and not wants_json(request) else texts.language(request)
+
+
+PageLanguage = Annotated[texts.Language, Depends(language)]
+
+
 def page(
     name: str, language: texts.Language, status: int, values: Mapping[str, Any]
 ) -> HTMLResponse:
@@ -47,7 +85,9 @@ def page(
     if status == BUSY:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     say = partial(texts.say, language)
-    made = TEMPLATES.get_template(name).render(language=language, say=say, **values)
+    made = TEMPLATES.get_template(name).render(
+        language=language, languages=NAMES, say=say, **values
+    )
     return HTMLResponse(made, status, headers)
 
 

@@ -20,7 +20,7 @@ from app.api.deps import Chosen, Language, NewId, Now, ReferenceKey
 from app.api.errors import PROTOCOL, STATUS, described
 from app.api.figures import AgencyRef, agency_ref
 from app.api.intake import Intake
-from app.api.pages import HEADERS
+from app.api.pages import HEADERS, PageLanguage
 from app.api.questionnaires import COUNTER_FORM, QuestionnaireOut
 from app.api.rating_form import Entered
 from app.api.schemas import LONGEST_TEXT, Moment, Out, example, in_language
@@ -97,7 +97,7 @@ def _told(status: int, *refusals: type[DomainError]) -> dict[str, Any]:
 
 
 @router.get("/thanks", include_in_schema=False)
-async def give_thanks(language: Language) -> Response:
+async def give_thanks(language: PageLanguage) -> Response:
     """The page after a rating. It can be loaded again, and its address gives nothing away."""
     say = partial(texts.say, language)
     lines = [say("page:thanks-detail"), say("page:thanks-help")]
@@ -156,14 +156,13 @@ async def get_invitation_qr(
 async def open_invitation(
     token: str,
     request: Request,
-    language: Language,
+    language: PageLanguage,
     moment: Now,
     new_id: NewId,
     key: ReferenceKey,
 ) -> Response:
     """The page to rate on; with `Accept: application/json`, what it asks."""
-    accepted = request.headers.get("accept", "")
-    as_json = "application/json" in accepted and "text/html" not in accepted
+    as_json = pages.wants_json(request)
     try:
         async with request.app.state.sessions.begin() as session:
             shown = await invitations.show(session, key, token, moment)
@@ -197,7 +196,7 @@ async def open_invitation(
 async def send_rating(
     token: str,
     request: Request,
-    language: Language,
+    language: PageLanguage,
     moment: Now,
     new_id: NewId,
     key: ReferenceKey,
@@ -225,7 +224,7 @@ async def send_rating(
     except Exception as error:  # noqa: BLE001 -- what nobody foresaw is raised again
         return pages.refusal(language, error)
     # Relative, because a proxy may have put us below a folder of its own.
-    return Response(None, 303, HEADERS | {"Location": "thanks"})
+    return Response(None, 303, HEADERS | {"Location": f"thanks?lang={language}"})
 
 
 def _form(

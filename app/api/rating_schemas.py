@@ -1,6 +1,8 @@
 """What is sent to submit a rating, and what is answered."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -89,9 +91,28 @@ class RatingIn(In):
         for name in ("agency", "survey", "dossier"):
             given = getattr(self, name) is not None
             if given and self.invitation is not None:
-                yield Fault(f"/{name}", "unknown-field")
+                yield Fault(f"/{name}", "field-not-wanted")
             if not given and self.invitation is None:
                 yield Fault(f"/{name}", "missing")
+
+    def digest(self, who: str, reference: bytes, survey_id: int) -> bytes:
+        """What tells this request from another: all that was said and by whom, not when it came.
+
+        Were it not by whom, who may list ratings could find their dossiers by sending guesses.
+        """
+        rated_at = self.rated_at and self.rated_at.astimezone(UTC).isoformat()
+        said = (
+            who,
+            reference,
+            survey_id,
+            self.channel,
+            self.counter,
+            sorted(self.answers.items()),
+            self.comment,
+            self.device_seq,
+            rated_at,
+        )
+        return hashlib.blake2b(repr(said).encode(), digest_size=16).digest()
 
 
 class RatingOut(Out):

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import Language, NewId, Now, RatingWriter, Session
+from app.api.deps import Language, NewId, Now, RatingWriter, RequestKey, Session
 from app.api.errors import problems
 from app.api.findings import FindingOut, findings_out
 from app.api.schemas import Channel, Code, Count, In, Line, Moment, MonthText, Out, example
@@ -45,17 +45,6 @@ PAPER = {
     },
     "accept": [{"pointer": "/counts/q4", "reason": "Theo đúng số liệu đã công bố"}],
 }
-
-RequestKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Names this sheet; without it a sheet of the same counts is the same sheet.",
-    ),
-]
 
 
 class Acceptance(In):
@@ -131,6 +120,8 @@ async def submit_tally_sheet(
     request_key: RequestKey = None,
 ) -> TallySheetOut:
     """Count a paper tally sheet. Flaws are refused until each is accepted with a reason.
+
+    Without an `Idempotency-Key` a sheet of the same counts is the same sheet.
 
     The same sheet sent again is counted once and answered as before, with
     `Idempotent-Replayed: true`.

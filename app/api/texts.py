@@ -1,5 +1,6 @@
 """What the service says, in Vietnamese and English: gettext catalogues under `locale`."""
 
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -22,14 +23,16 @@ def catalogue(language: Language) -> dict[str, str]:
 
 
 def say(language: Language, text_id: str, **params: object) -> str:
-    """The text with its parameters filled in; decimals are kept and written as readers do."""
-    written = {
-        name: str(value).replace(".", ",")
-        if isinstance(value, Decimal) and language == "vi"
-        else value
-        for name, value in params.items()
-    }
-    return catalogue(language)[text_id].format_map(written)
+    """The text with its parameters filled in, decimals and days written as readers do."""
+    if language == "vi":
+        params = {name: _in_vietnamese(value) for name, value in params.items()}
+    return catalogue(language)[text_id].format_map(params)
+
+
+def _in_vietnamese(value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value).replace(".", ",")
+    return f"{value:%d/%m/%Y}" if isinstance(value, date) else value
 
 
 def language(request: Request) -> Language:

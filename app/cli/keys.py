@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api import texts
 from app.db import keys, schema, session
 from app.db.opening import database
+from app.db.session import DatabaseUnusableError
 from app.db.tables import ApiKey
 from app.domain.access import SCOPES, Caller
 from app.domain.errors import DomainError
@@ -47,6 +48,8 @@ def create(
         raise typer.BadParameter(
             f"Unknown scope {', '.join(sorted(unknown))}; known: all, {allowed}"
         )
+    if not name.strip() or not name.isprintable():
+        raise typer.BadParameter("--name needs printable characters.")
     scopes = SCOPES if "all" in scope else frozenset(scope)
     granted = Caller(name[:LONGEST_NAME], scopes, frozenset(agency) or None)
     key, now = new_key(), datetime.now(UTC)
@@ -109,7 +112,20 @@ def explain(error: DomainError) -> str:
 async def opened_session() -> AsyncIterator[AsyncSession]:
     """A session on the configured database, committed when a command is done with it."""
     settings = Settings()
+    check_data(settings)
     async with database(settings.address, settings.data_dir) as engine:
         await schema.check_current(engine)
         async with session.sessions(engine).begin() as opened:
             yield opened
+
+
+def check_data(settings: Settings) -> None:
+    """Nothing when there is a database to look into; else raises DatabaseUnusableError.
+
+    Opening the embedded server would make an empty one in whatever folder this happens to be.
+    """
+    if settings.address is None and not (settings.data_dir / "pg").exists():
+        raise DatabaseUnusableError(
+            f"No data in {settings.data_dir.resolve()}: set HAILONG_DATA_DIR to the folder of the "
+            "service, or HAILONG_DATABASE_URL to its server. (hailong migrate makes a new one.)"
+        )

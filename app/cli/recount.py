@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from app.cli.keys import check_data
 from app.db import recount, schema, session
 from app.db.opening import database
 from app.db.recount import Found, Part
@@ -22,6 +23,9 @@ DRIFT = 1  # exit code
 
 def run(settings: Settings, *, as_json: bool, repair: bool, yes: bool) -> None:
     """Compare, report and, if so wished and confirmed, mend; exits 1 when drift remains."""
+    if as_json and repair and not yes:
+        raise typer.BadParameter("--repair with --json cannot ask: add --yes.")
+    check_data(settings)
 
     async def work() -> int:
         async with database(settings.address, settings.data_dir) as engine:
@@ -39,7 +43,7 @@ async def _recount(sessions: Sessions, *, as_json: bool, repair: bool, yes: bool
     found = await _compare(sessions, parts)
     drift = left = recount.total(found)
     if not as_json:
-        _print(found)
+        _print(found, repair=repair)
     if drift and repair and (yes or _confirmed(drift)):
         wrong = [one.part for one in found if one.drift]
         mended = await _mend(sessions, wrong)
@@ -94,7 +98,7 @@ def _print_json(found: Sequence[Found], *, repaired: bool) -> None:
     sys.stdout.write(json.dumps(said) + "\n")
 
 
-def _print(found: Sequence[Found]) -> None:
+def _print(found: Sequence[Found], *, repair: bool) -> None:
     console, counted = Console(highlight=False), _counted(found)
     over = f"{counted['ratings']:,} ratings of {counted['agencies']:,} agencies"
     drift = recount.total(found)
@@ -112,6 +116,6 @@ def _print(found: Sequence[Found]) -> None:
     console.print(table)
     named = min(len(wrong), recount.SHOWN)
     more = f" (the first {named} are named)" if drift > named else ""
-    console.print(
-        f"{over}: {drift:,} counts are wrong{more}. Put them right: hailong recount --repair"
-    )
+    console.print(f"{over}: {drift:,} counts are wrong{more}.")
+    if not repair:
+        console.print("Put them right: hailong recount --repair")

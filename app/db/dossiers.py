@@ -175,7 +175,7 @@ def state(course: Course) -> dict[str, Any]:
 
 def event_of(row: DossierEvent) -> Event:
     """The event as the rules see it."""
-    told = row.model_dump(exclude={"agency_id", "dossier", "type"})
+    told = row.model_dump(exclude={"agency_id", "dossier", "type", "request_key"})
     return Event(type=EventType(row.type), **told)
 
 

@@ -4,7 +4,8 @@ The fragments below say once what counts where. A dossier's counts are taken out
 and put in again afterwards, so the change needs no arithmetic of its own.
 """
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
@@ -119,16 +120,39 @@ SUBTRACT_CELLS = """
 """
 
 _ONE = "(SELECT * FROM dossier WHERE agency_id = :agency_id AND code = :dossier)"
-_CELLS_OF_ONE = DOSSIER_CELLS.format(dossiers=_ONE)
-_ADD = text(ADD_CELLS.format(cells=_CELLS_OF_ONE))
-_SUBTRACT = text(SUBTRACT_CELLS.format(cells=_CELLS_OF_ONE))
+_OF_ONE = text(DOSSIER_CELLS.format(dossiers=_ONE))
+
+_KEY = "agency_id, month, counter, procedure, channel"
+_GIVEN = f"""
+    SELECT {_KEY}, received, returned, late, invited, opened, rated
+      FROM jsonb_to_recordset(CAST(:cells AS jsonb)) AS given (
+           agency_id int, month date, counter text, procedure text, channel text, received bigint,
+           returned bigint, late bigint, invited bigint, opened bigint, rated bigint)
+"""  # noqa: S608 -- no input
+_LOCK = text(f"""
+    SELECT {_KEY} FROM funnel JOIN ({_GIVEN}) AS given USING ({_KEY})
+     ORDER BY {_KEY} FOR UPDATE OF funnel
+""")  # noqa: S608 -- fragments, no input
+_ADD = text(ADD_CELLS.format(cells=_GIVEN))
+_SUBTRACT = text(SUBTRACT_CELLS.format(cells=_GIVEN))
 
 
 @asynccontextmanager
 async def moved(session: AsyncSession, agency_id: int, dossier: str) -> AsyncIterator[None]:
     """Keep the funnel right while the dossier, which is locked, or its invitation changes."""
     one = {"agency_id": agency_id, "dossier": dossier}
-    await session.execute(_SUBTRACT, one)
+    before = [dict(row) for row in (await session.execute(_OF_ONE, one)).mappings()]
     yield
     await session.flush()
-    await session.execute(_ADD, one)
+    after = [dict(row) for row in (await session.execute(_OF_ONE, one)).mappings()]
+    if before == after:
+        return
+    # What goes down and what goes up is locked together: one after the other, two dossiers that
+    # move crosswise would wait for each other, and ratings of both counters behind them.
+    await session.execute(_LOCK, {"cells": _json(before + after)})
+    await session.execute(_SUBTRACT, {"cells": _json(before)})
+    await session.execute(_ADD, {"cells": _json(after)})
+
+
+def _json(cells: Sequence[Mapping[str, object]]) -> str:
+    return json.dumps([{name: str(value) for name, value in cell.items()} for cell in cells])

@@ -23,6 +23,7 @@ from app.db.tables import (
 from app.domain import invitation as rules
 from app.domain.errors import (
     AlreadyRatedError,
+    DomainError,
     DossierNotFoundError,
     Fault,
     InvitationExpiredError,
@@ -55,6 +56,7 @@ class Invited:
     number: int
     opened: bool
     expires_at: datetime
+    refusal: DomainError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,9 @@ class Shown:
 async def find(
     session: AsyncSession, token: str, now: datetime, pointer: str = "/invitation"
 ) -> Invited:
-    """What the token invites to rate.
+    """What the token invites, or invited, to rate; `refusal` says that it no longer does.
 
-    Raises InvitationNotFoundError, InvitationRevokedError or InvitationExpiredError.
+    Raises InvitationNotFoundError.
     """
     unknown = InvitationNotFoundError(Fault(pointer, InvitationNotFoundError.code))
     try:
@@ -92,21 +94,32 @@ async def find(
     if row is None:
         raise unknown
     held, agency, survey = row
+    refusal: DomainError | None = None
     if held.revoked_at is not None:
-        raise InvitationRevokedError(Fault(pointer, InvitationRevokedError.code))
-    if held.expires_at <= now:
-        raise InvitationExpiredError(Fault(pointer, InvitationExpiredError.code))
+        refusal = InvitationRevokedError(Fault(pointer, InvitationRevokedError.code))
+    elif held.expires_at <= now:
+        refusal = InvitationExpiredError(Fault(pointer, InvitationExpiredError.code))
     return Invited(
-        agency_id, agency, survey, held.dossier, held.number, held.opened, held.expires_at
+        agency_id,
+        agency,
+        survey,
+        held.dossier,
+        held.number,
+        held.opened,
+        held.expires_at,
+        refusal,
     )
 
 
 async def show(session: AsyncSession, key: bytes, token: str, now: datetime) -> Shown:
     """What the bearer of a token is shown.
 
-    Raises what `find` raises, or InvitationUsedError when the dossier has its one rating.
+    Raises InvitationNotFoundError, InvitationRevokedError or InvitationExpiredError, or
+    InvitationUsedError when the dossier has its one rating.
     """
     invited = await find(session, token, now, "/path/token")
+    if invited.refusal is not None:
+        raise invited.refusal
     reference = ratings.reference(key, invited.agency, invited.dossier)
     if await ratings.is_rated(session, invited.agency_id, reference):
         raise InvitationUsedError(Fault("/path/token", InvitationUsedError.code))

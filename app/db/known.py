@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar
 
 import asyncpg
@@ -19,23 +20,26 @@ from app.db.keys import Granted
 from app.db.session import Sessions
 from app.db.surveys import SurveyForm
 from app.domain.device import KEY_PREFIX
-from app.domain.period import Period
 from app.domain.refusals import Refusals
 
 CHANNEL = "hailong_catalogue"
 MOST_REMEMBERED = 20_000
-HEARTBEAT_SECONDS = 5
+HEARTBEAT_SECONDS = 1
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What a rating rests on: the agency's number, the survey, and whether that covers it."""
+    """What a rating rests on: the agency's number, the survey, and the days that it covers."""
 
     agency_id: int
     form: SurveyForm
-    covered: bool
+    coverage: tuple[tuple[date, date | None], ...]
+
+    def covers(self, day: date) -> bool:
+        """Whether the survey covers the agency on that day."""
+        return any(first <= day and (last is None or day <= last) for first, last in self.coverage)
 
 
 class Known:
@@ -52,20 +56,42 @@ class Known:
         find = devices.find if key.startswith(KEY_PREFIX) else keys.find
         return await self._get(("credential", keys.hashed(key)), lambda session: find(session, key))
 
-    async def grounds(self, agency: str, survey: str, counter: str | None, day: Period) -> Grounds:
-        """What a rating of that day rests on; else a refusal that names all that is unknown."""
+    async def grounds(self, agency: str, survey: str, counter: str | None) -> Grounds:
+        """What a rating rests on; else a refusal that names all that is unknown."""
         return await self._get(
-            ("grounds", agency, survey, counter, day),
-            lambda session: _grounds(session, agency, survey, counter, day),
+            ("grounds", agency, survey, counter),
+            lambda session: self._grounds(session, agency, survey, counter),
         )
 
-    async def _get(self, key: Hashable, load: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
+    async def _grounds(
+        self, session: AsyncSession, agency: str, survey: str, counter: str | None
+    ) -> Grounds:
+        unknown = Refusals()
+        with unknown:
+            owner = await agencies.get(session, agency, "/agency")
+        with unknown:
+            # One form for all agencies and counters: it may be large.
+            form = await self._get(("form", survey), lambda own: _form(own, survey), session)
+        with unknown:
+            await agencies.check_counter(session, agency, counter)
+        unknown.raise_all()
+        return Grounds(owner.id or 0, form, await surveys.coverage(session, survey, agency))
+
+    async def _get(
+        self,
+        key: Hashable,
+        load: Callable[[AsyncSession], Awaitable[Value]],
+        within: AsyncSession | None = None,
+    ) -> Value:
         if key in self._remembered:
             value: Value = self._remembered[key]
             return value
         generation = self._generation
-        async with self._sessions() as session:
-            value = await load(session)
+        if within is not None:  # who holds a connection must not wait for another
+            value = await load(within)
+        else:
+            async with self._sessions() as session:
+                value = await load(session)
         # What was read before a change was heard of may be what is no longer so.
         if self._hears and generation == self._generation:
             if len(self._remembered) >= MOST_REMEMBERED:
@@ -82,33 +108,27 @@ class Known:
         while True:
             with suppress(OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self._hear(await connect())
-            await asyncio.sleep(1)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _hear(self, connection: asyncpg.Connection) -> None:
         try:
+            connection.add_termination_listener(self._deafen)
             await connection.add_listener(CHANNEL, self._forget)
             self._forget()
-            self._hears = True
-            while True:
+            self._hears = not connection.is_closed()
+            while self._hears:
                 await asyncio.sleep(HEARTBEAT_SECONDS)
                 # A line that was cut without a word would otherwise look like silence.
                 await connection.execute("SELECT 1", timeout=HEARTBEAT_SECONDS)
         finally:
-            self._hears = False
-            self._forget()
+            self._deafen()
             connection.terminate()
 
+    def _deafen(self, *_connection: object) -> None:
+        self._hears = False
+        self._forget()
 
-async def _grounds(
-    session: AsyncSession, agency: str, survey: str, counter: str | None, day: Period
-) -> Grounds:
-    unknown = Refusals()
-    with unknown:
-        owner = await agencies.get(session, agency, "/agency")
-    with unknown:
-        (form,) = await surveys.with_forms(session, [survey], "/survey")
-    with unknown:
-        await agencies.check_counter(session, agency, counter)
-    unknown.raise_all()
-    covered = await surveys.covered(session, [survey], [agency], day)
-    return Grounds(owner.id or 0, form, bool(covered))
+
+async def _form(session: AsyncSession, survey: str) -> SurveyForm:
+    (form,) = await surveys.with_forms(session, [survey], "/survey")
+    return form

@@ -21,6 +21,7 @@ from app.domain.errors import (
     DomainError,
     DossierNotFoundError,
     IdempotencyKeyReusedError,
+    InvitationRevokedError,
     RatingWindowClosedError,
     ResultNotReturnedError,
     SaturatedError,
@@ -36,6 +37,7 @@ REFUSALS: dict[str, type[DomainError]] = {
         DossierNotFoundError,
         ResultNotReturnedError,
         RatingWindowClosedError,
+        InvitationRevokedError,
         AlreadyRatedError,
         IdempotencyKeyReusedError,
         SaturatedError,
@@ -50,7 +52,7 @@ class NewRating(NamedTuple):
 
     `id` names the request and `digest` what it said, so that the same one sent again is known.
     `refused` when the time or the survey does not allow it: only if it is there already is it
-    answered as before.
+    answered as before. `invitation` is the number of the dossier's invitation that it rests on.
     """
 
     id: UUID
@@ -69,6 +71,7 @@ class NewRating(NamedTuple):
     rated_at: datetime
     received_at: datetime
     refused: bool = False
+    invitation: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -115,10 +118,10 @@ WITH incoming AS (
       FROM unnest(
            $1::uuid[], $2::int[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $7::int[],
            $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-           $14::timestamptz[], $15::timestamptz[], $16::bool[])
+           $14::timestamptz[], $15::timestamptz[], $16::bool[], $17::int[])
       WITH ORDINALITY AS new (
            id, agency_id, survey_id, dossier, reference, digest, window_days, channel, counter,
-           answers, comment, device, device_seq, rated_at, received_at, refused, place)
+           answers, comment, device, device_seq, rated_at, received_at, refused, invitation, place)
 ), found AS (
     SELECT new.place, dossier.channel AS service_channel, dossier.procedure, dossier.officer,
            dossier.counter AS funnel_counter, dossier.returned_at
@@ -130,10 +133,15 @@ WITH incoming AS (
            found.returned_at,
            CASE WHEN new.refused THEN 'refused'
                 WHEN found.place IS NULL THEN 'dossier-not-found'
-                WHEN found.returned_at IS NULL OR new.rated_at < found.returned_at - $17::interval
+                WHEN found.returned_at IS NULL OR new.rated_at < found.returned_at - $18::interval
                 THEN 'result-not-returned'
                 WHEN new.rated_at > found.returned_at + make_interval(days => new.window_days)
                 THEN 'rating-window-closed'
+                WHEN new.invitation IS NOT NULL AND NOT EXISTS (
+                     SELECT FROM invitation AS held
+                      WHERE held.agency_id = new.agency_id AND held.dossier = new.dossier
+                        AND held.number = new.invitation AND held.revoked_at IS NULL)
+                THEN 'invitation-revoked'
            END AS refusal
       FROM incoming AS new
       LEFT JOIN found USING (place)

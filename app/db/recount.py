@@ -164,8 +164,8 @@ _TABLES = {
         key=_TALLY_KEY,
         held=f"SELECT {_TALLY_KEY}, counts FROM tally {_OF_AGENCIES}",  # noqa: S608 -- no input
         row="concat_ws(' ', survey.code, facet, nullif(facet_key, ''))",
-        count="CASE place WHEN 1 THEN 'forms' ELSE format('question %s option %s', question,"
-        " place - survey.layout[question]) END",
+        count="CASE place WHEN 1 THEN 'forms' ELSE format('question no. %s, option no. %s',"
+        " question, place - survey.layout[question]) END",
         joined="JOIN survey ON survey.id = survey_id"
         " CROSS JOIN LATERAL width_bucket(place::int - 1, survey.layout) AS question",
         columns="*",

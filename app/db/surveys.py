@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, text
@@ -166,6 +167,26 @@ async def covered(
         },
     )
     return {(survey, agency) for survey, agency in rows}
+
+
+async def coverage(
+    session: AsyncSession, survey: str, agency: str
+) -> tuple[tuple[date, date | None], ...]:
+    """From when to when (None: for good) the survey covers the agency, its own days aside."""
+    rows = await session.execute(
+        text("""
+        SELECT date '0001-01-01', NULL::date
+          FROM survey_agency AS named
+         WHERE named.survey = :survey AND named.agency = :agency
+        UNION ALL
+        SELECT member.valid_from, member.valid_to
+          FROM survey
+          JOIN peer_group_member AS member ON member.peer_group = survey.peer_group
+         WHERE survey.code = :survey AND member.agency = :agency
+        """),
+        {"survey": survey, "agency": agency},
+    )
+    return tuple((first, last) for first, last in rows)
 
 
 async def get_distribution(

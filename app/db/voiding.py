@@ -52,8 +52,9 @@ async def void(
 ) -> tuple[Rating, str, bool]:
     """Take a rating out of every count; the rating, its survey, and whether it was void before.
 
-    The rating stays. Raises AgencyNotFoundError, RatingNotFoundError, or AlreadyVoidedError when
-    it was voided in other words.
+    The rating stays. Voided before for the same reason, its dossier may be released now. Raises
+    AgencyNotFoundError, RatingNotFoundError, or AlreadyVoidedError when it was voided for another
+    reason, or is released already.
     """
     owner = await agencies.get(session, agency)
     key = {"agency_id": owner.id, "id": rating_id}
@@ -65,9 +66,15 @@ async def void(
     if row is None:
         raise RatingNotFoundError(Fault("/path/rating", RatingNotFoundError.code))
     rating, survey = row
-    if not done and (rating.void_reason, rating.released) != (said.reason, said.rate_again):
+    if done:
+        return rating, survey, False
+    if rating.void_reason != said.reason:
         raise AlreadyVoidedError(Fault("/reason", AlreadyVoidedError.code))
-    return rating, survey, not done
+    if rating.released and not said.rate_again:
+        raise AlreadyVoidedError(Fault("/rate_again", AlreadyVoidedError.code))
+    replayed = rating.released == said.rate_again
+    rating.released = said.rate_again
+    return rating, survey, replayed
 
 
 async def list_page(

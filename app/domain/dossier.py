@@ -152,7 +152,7 @@ class Event:
         said = {name for name in POINTERS if getattr(self, name) is not None}
         faults = [Fault(POINTERS[name], "missing") for name in POINTERS if name in must - said]
         faults += [
-            Fault(POINTERS[name], "unknown-field") for name in POINTERS if name in said - may
+            Fault(POINTERS[name], "field-not-wanted") for name in POINTERS if name in said - may
         ]
         if faults:
             raise InvalidError(*faults)

@@ -325,9 +325,9 @@ async def test_who_has_no_appointment_yet_needs_one(client, receipt, tell, path,
     [
         (
             {"type": "apology_sent", "at": APOLOGY["at"], "due_at": APOLOGY["at"]},
-            [("/new_due_at", "missing"), ("/reason", "missing"), ("/due_at", "unknown-field")],
+            [("/new_due_at", "missing"), ("/reason", "missing"), ("/due_at", "field-not-wanted")],
         ),
-        (RETURN | {"reason": "Xong"}, [("/reason", "unknown-field")]),
+        (RETURN | {"reason": "Xong"}, [("/reason", "field-not-wanted")]),
         (event("corrected", "06-15"), [("/event", "missing")]),
         (event("corrected", "06-15", event=0), [("/event", "too-small")]),
         (event("corrected", "06-15", event=1, reason=" "), [("/reason", "blank")]),
@@ -622,3 +622,18 @@ async def test_nothing_happens_to_a_dossier_that_is_not_there(client, receipt, t
     assert (missing.status_code, missing.json()["code"]) == (404, "dossier-not-found")
     unknown = await client.get("/v1/agencies/A9/dossiers")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "agency-not-found")
+
+
+async def test_a_late_repeat_under_its_key_does_not_undo_a_correction(client, receipt):
+    await client.put(PATH, json=receipt)
+    keyed = {"Idempotency-Key": "portal-77"}
+    first = await client.post(f"{PATH}/events", json=RETURN, headers=keyed)
+    wrong = event("corrected", "06-15", event=1)
+    assert (await client.post(f"{PATH}/events", json=wrong)).status_code == 201
+    again = await client.post(f"{PATH}/events", json=RETURN, headers=keyed)
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
+    assert again.json()["event"]["number"] == first.json()["event"]["number"]
+    assert again.json()["dossier"]["status"] == 2
+    other = await client.post(f"{PATH}/events", json=event("paused", "06-12"), headers=keyed)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    assert (await client.post(f"{PATH}/events", json=RETURN)).status_code == 201

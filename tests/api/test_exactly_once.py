@@ -136,3 +136,33 @@ async def test_a_rating_says_what_it_is_of_exactly_once(surveyed, make):
     ]
     both = await surveyed.post("/v1/ratings", json=await rating_of(make, invitation="A" * 32))
     assert {e["pointer"] for e in both.json()["errors"]} == {"/agency", "/survey", "/dossier"}
+
+
+async def test_another_caller_learns_nothing_by_repeating_a_ratings_id(surveyed, make):
+    body = await rating_of(make)
+    first = (await surveyed.post("/v1/ratings", json=body)).json()
+    curious = await make.caller("ratings:read", "ratings:write")
+    await make.session.execute(
+        text("UPDATE api_key SET name = 'curious' WHERE NOT 'indices:read' = ANY(scopes)")
+    )
+    guesses = [body | {"id": first["id"]}, await rating_of(make, id=first["id"])]
+    said = [await curious.post("/v1/ratings", json=guess) for guess in guesses]
+    assert {(one.status_code, one.json()["code"]) for one in said} == {
+        (422, "idempotency-key-reused")
+    }
+
+
+async def test_a_repeat_by_invitation_is_answered_as_before_in_any_spelling(surveyed, make):
+    dossier = await make.dossier()
+    path = f"/v1/agencies/A1/dossiers/{dossier}/invitations"
+    token = (await surveyed.post(path)).json()["token"]
+    body = {"invitation": token, "channel": "mobile", "answers": BEST}
+    first = await make.anonymous.post("/v1/ratings", json=body, headers=KEYED)
+    assert first.status_code == 201
+    again = body | {"invitation": token.lower()}
+    for _ in range(2):
+        answer = await make.anonymous.post("/v1/ratings", json=again, headers=KEYED)
+        assert (answer.status_code, answer.json()) == (201, first.json())
+        assert (await surveyed.delete(path)).status_code == 204
+    other = await make.anonymous.post("/v1/ratings", json=body | {"comment": "!"})
+    assert (other.status_code, other.json()["code"]) == (410, "invitation-revoked")

@@ -20,7 +20,8 @@ from app.db.session import open_engine, sessions
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Accept": "application/json"}
-ENGLISH = {"Accept-Language": "en-GB,en;q=0.9,vi;q=0.5"}
+ENGLISH = {"Accept-Language": "en-GB,en;q=0.9"}
+BOTH = {"Accept-Language": "en-GB,en;q=0.9,vi-VN;q=0.5"}
 ASKED = questionnaire(("access", [five_levels("q1")]), ("attitude", [five_levels("q.2", na=True)]))
 
 
@@ -60,6 +61,23 @@ class Read(HTMLParser):
     def field(self, name):
         (found,) = [one["value"] for one in self.all("input") if one["name"] == name]
         return found
+
+    @property
+    def within(self):
+        """Where the links lead that do not leave the page."""
+        return [one["href"] for one in self.all("a") if one["href"].startswith("#")]
+
+    @property
+    def spoken(self):
+        """The language of the page, which is also the one that the switch marks."""
+        (html,) = self.all("html")
+        links = [one for one in self.all("a") if "hreflang" in one]
+        assert [(one["lang"], one["hreflang"], one["href"]) for one in links] == [
+            ("vi", "vi", "?lang=vi"),
+            ("en", "en", "?lang=en"),
+        ]
+        assert [one["lang"] for one in links if one.get("aria-current") == "true"] == [html["lang"]]
+        return html["lang"]
 
     @property
     def ticked(self):
@@ -113,6 +131,57 @@ async def test_the_page_speaks_the_readers_language(anonymous, page):
     assert "Send rating" in english.text
     assert "Department of Industry and Trade" in english.text
     assert "17:00 on 15 July 2026" in english.text
+
+
+@pytest.mark.parametrize(
+    ("wish", "language"),
+    [
+        (None, "vi"),
+        ("", "vi"),
+        ("*", "vi"),
+        ("fr-FR,de", "vi"),
+        ("en-US,en;q=0.9,vi;q=0.1", "vi"),
+        ("en,VI-vn ;q=0.5", "vi"),
+        ("en-US", "en"),
+        ("fr,en;q=0.3", "en"),
+    ],
+)
+async def test_the_page_is_in_vietnamese_for_all_who_read_it(anonymous, page, wish, language):
+    headers = {} if wish is None else {"Accept-Language": wish}
+    for address in (page, "/r/thanks", "/r/x"):
+        assert Read(await anonymous.get(address, headers=headers)).spoken == language
+
+
+@pytest.mark.parametrize("chosen", ["vi", "en"])
+@pytest.mark.parametrize("headers", [{}, ENGLISH, BOTH])
+async def test_the_language_that_was_chosen_wins_and_stays(anonymous, page, headers, chosen):
+    form = await anonymous.get(f"{page}?lang={chosen}", headers=headers)
+    assert Read(form).spoken == form.headers["content-language"] == chosen
+    address = form.url.join(Read(form).all("form")[0]["action"])
+    faulty = await send(anonymous, address, {}, **headers)
+    assert (faulty.status_code, Read(faulty).spoken) == (422, chosen)
+    address = faulty.url.join(Read(faulty).all("form")[0]["action"])
+    answer = await send(anonymous, address, {"q-q1": "5"}, **headers)
+    assert answer.status_code == 303
+    thanks = await anonymous.get(answer.url.join(answer.headers["location"]), headers=headers)
+    assert (thanks.url.path, Read(thanks).spoken) == ("/r/thanks", chosen)
+    for used in (await anonymous.get(address), await send(anonymous, address, {"q-q1": "1"})):
+        assert (used.status_code, Read(used).spoken) == (410, chosen)
+
+
+@pytest.mark.parametrize("query", ["lang=fr", "lang=", "lang=EN", "lang=%00", "language=en"])
+async def test_another_language_is_not_chosen(anonymous, page, query):
+    for headers, language in (({}, "vi"), (ENGLISH, "en"), (BOTH, "vi")):
+        answer = await anonymous.get(f"{page}?{query}", headers=headers)
+        assert (answer.status_code, Read(answer).spoken) == (200, language)
+
+
+async def test_an_application_is_answered_in_the_language_that_it_prefers(anonymous, page):
+    answers = [
+        await anonymous.get(page, headers=JSON | BOTH),
+        await anonymous.get(f"{page}?lang=vi", headers=JSON | BOTH),
+    ]
+    assert [one.headers["content-language"] for one in answers] == ["en", "vi"]
 
 
 async def test_what_is_there_in_vietnamese_only_says_so(anonymous, page):
@@ -286,7 +355,7 @@ async def test_without_an_answer_the_form_comes_back_with_what_was_entered(
     read = Read(answer)
     assert "Phải trả lời ít nhất một câu hỏi." in answer.text
     assert "Tốt &lt;b&gt;&#34;lắm&#34;&lt;/b&gt;</textarea>" in answer.text
-    assert [one["href"] for one in read.all("a")] == ["#form"]
+    assert read.within == ["#form"]
     assert "form" in read.ids
     assert await ratings(session) == []
     fields = {"id": read.field("id"), "q-q1": "5"}
@@ -301,7 +370,7 @@ async def test_a_fault_is_named_next_to_its_question_and_the_rest_is_kept(anonym
     assert read.ids["q-q.2"]["aria-invalid"] == "true"
     assert read.ids["q-q.2"]["aria-describedby"] in read.ids
     assert "aria-invalid" not in read.ids["q-q1"]
-    assert [one["href"] for one in read.all("a")] == ["#q-q.2"]
+    assert read.within == ["#q-q.2"]
     assert "<title>Đánh giá chưa được gửi – " in answer.text
 
 

@@ -58,12 +58,23 @@ async def test_voided_again_in_the_same_words_it_is_answered_as_before(surveyed,
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-@pytest.mark.parametrize("other", [{"reason": "Khác."}, {"rate_again": True}])
-async def test_voided_again_in_other_words_is_refused(surveyed, make, other):
+@pytest.mark.parametrize(("name", "other"), [("reason", "Khác."), ("rate_again", False)])
+async def test_voided_again_in_other_words_is_refused(surveyed, make, name, other):
     path = f"{PATH}/{await rated(make)}/void"
-    await surveyed.post(path, json=WORDS)
-    answer = await surveyed.post(path, json=WORDS | other)
+    await surveyed.post(path, json=WORDS | {"rate_again": True})
+    answer = await surveyed.post(path, json=WORDS | {"rate_again": True, name: other})
     assert (answer.status_code, answer.json()["code"]) == (409, "already-voided")
+    assert answer.json()["errors"][0]["pointer"] == f"/{name}"
+
+
+async def test_a_dossier_may_be_released_after_its_rating_was_voided(surveyed, make):
+    dossier = await make.dossier()
+    path = f"{PATH}/{await rated(make, dossier=dossier)}/void"
+    await surveyed.post(path, json=WORDS)
+    assert (await make.rate(BEST, dossier=dossier)).status_code == 409
+    released = await surveyed.post(path, json=WORDS | {"rate_again": True})
+    assert (released.status_code, released.json()["rate_again"]) == (200, True)
+    assert (await make.rate(BEST, dossier=dossier)).status_code == 201
 
 
 @pytest.mark.parametrize(("rate_again", "status"), [(True, 201), (False, 409)])

@@ -77,6 +77,8 @@ async def test_what_is_acknowledged_is_committed(committed):
     )
     await committed.session.commit()
     answer = await admin.put("/v1/agencies/A1/counters/Q1", json={"name": {"vi": "Quầy 1"}})
+    await committed.session.execute(text("DROP FUNCTION refuse CASCADE"))
+    await committed.session.commit()
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
     assert (await admin.get("/v1/agencies/A1/counters/Q1")).status_code == 404
 
@@ -128,3 +130,25 @@ async def test_an_agency_changed_while_it_is_succeeded_keeps_its_end(committed):
         answers = await asyncio.gather(*sent)
         assert {answer.status_code for answer in answers} <= {200, 201, 409}
         assert (await admin.get(path)).json()["valid_to"] == "2025-02-28"
+
+
+async def test_receipts_corrected_crosswise_do_not_wait_for_each_other(committed):
+    await committed.agency()
+    for counter in ("QA", "QB"):
+        await committed.put(f"/v1/agencies/A1/counters/{counter}", {"name": {"vi": counter}})
+    receipt = {
+        "procedure": await committed.procedure(),
+        "channel": "desk",
+        "received_at": "2026-06-01T08:00:00+07:00",
+        "due_at": "2026-06-20T17:00:00+07:00",
+    }
+    paths = [f"/v1/agencies/A1/dossiers/000.00.01.H00-260601-{n:05}" for n in range(6)]
+
+    async def correct(place):
+        for turn in range(8):
+            counter = ("QA", "QB")[(place + turn) % 2]
+            answer = await committed.admin.put(paths[place], json=receipt | {"counter": counter})
+            assert answer.status_code in {200, 201}, answer.text
+
+    await asyncio.gather(*(correct(place) for place in range(6)))
+    assert await drift(committed) == 0

@@ -115,7 +115,7 @@ async def correct(session, shadow, back):
 
 
 async def told(session, shadow, event):
-    recorded = await dossier_events.record(session, KEY, "A1", shadow.code, event)
+    recorded = await dossier_events.record(session, KEY, ("A1", shadow.code), event)
     if recorded.replayed:
         return
     number = recorded.event.number

@@ -214,9 +214,6 @@ async def test_eight_clients_that_send_the_same_request_at_once_get_the_same_ans
         await app.state.group_commit.close()
 
 
-DAY = day_of(NOW)
-
-
 async def test_what_a_process_remembers_is_forgotten_when_another_changes_it(committed, committing):
     await committed.agency()
     await committed.survey()
@@ -225,7 +222,7 @@ async def test_what_a_process_remembers_is_forgotten_when_another_changes_it(com
     key = await committed.key()
 
     async def grounds():
-        return await known.grounds("A1", "s1", None, DAY)
+        return await known.grounds("A1", "s1", None)
 
     for _ in range(500):
         if (await grounds()) is (await grounds()):
@@ -252,5 +249,25 @@ async def test_a_process_that_cannot_hear_of_changes_remembers_nothing(committed
     await committed.agency()
     await committed.survey()
     known = Known(sessions(committing))
-    first = await known.grounds("A1", "s1", None, DAY)
-    assert (await known.grounds("A1", "s1", None, DAY)) is not first
+    first = await known.grounds("A1", "s1", None)
+    assert (await known.grounds("A1", "s1", None)) is not first
+
+
+async def test_an_invitation_revoked_while_its_rating_waited_gives_no_right(
+    committed, dossiers, ids, store
+):
+    await committed.session.execute(text("UPDATE invitation SET revoked_at = now()"))
+    await committed.session.commit()
+    waited = rating(dossiers[0], ids=ids)._replace(invitation=1)
+    (outcome,) = await store.submit([waited])
+    assert outcome.code == "invitation-revoked"
+    assert await forms_counted(committed) == 0
+
+
+async def test_days_outside_a_survey_are_remembered_only_once(committed, committing):
+    await committed.agency()
+    await committed.survey()
+    known = Known(sessions(committing))
+    grounds = await known.grounds("A1", "s1", None)
+    assert grounds.covers(day_of(NOW).first)
+    assert not grounds.coverage[1:]

@@ -297,7 +297,7 @@ async def test_a_difference_is_named_in_the_words_of_the_field(counted, session)
     tally, funnel = [await recount.compare(session, p) for p in await recount.parts(session, 1)]
     (one,) = tally.differences
     assert (one.agency, f"{one.month:%Y-%m}", one.row) == ("A1", "2026-06", "s1 channel tablet")
-    assert (one.count, one.held, one.due) == ("question 2 option 6", 9, 1)
+    assert (one.count, one.held, one.due) == ("question no. 2, option no. 6", 9, 1)
     (one,) = funnel.differences
     assert (one.agency, f"{one.month:%Y-%m}", one.row) == ("A1", "2026-06", "1.000001 desk")
     assert (one.count, one.held, one.due) == ("late", 4, 0)

@@ -186,7 +186,7 @@ def test_an_event_says_what_belongs_to_its_type_and_nothing_else(kind):
         event(kind, RECEIVED, **{name: fields[name] for name in fields if name not in needed})
     said = {(fault.pointer, fault.code) for fault in caught.value.faults}
     missing = {(pointers[name], "missing") for name in needed}
-    assert said == missing | {(pointers[n], "unknown-field") for n in fields if n not in allowed}
+    assert said == missing | {(pointers[n], "field-not-wanted") for n in fields if n not in allowed}
 
 
 def test_an_online_dossier_gets_its_appointment_when_it_is_accepted():

@@ -83,6 +83,14 @@ class DossierEvent(SQLModel, table=True):
             unique=True,
             postgresql_where=text("cancelled_by IS NULL AND type <> 'corrected'"),
         ),
+        Index(
+            "dossier_event_request_key",
+            "agency_id",
+            "dossier",
+            "request_key",
+            unique=True,
+            postgresql_where=text("request_key IS NOT NULL"),
+        ),
     )
 
     agency_id: int = Field(primary_key=True)
@@ -95,6 +103,7 @@ class DossierEvent(SQLModel, table=True):
     reason: str | None = None
     cancels: int | None = None
     cancelled_by: int | None = None
+    request_key: str | None = None
     recorded_at: datetime
 
 

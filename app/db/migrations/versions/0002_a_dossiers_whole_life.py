@@ -86,6 +86,8 @@ def upgrade() -> None:
     op.add_column('dossier_event', sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=True))
     op.add_column('dossier_event', sa.Column('cancels', sa.Integer(), nullable=True))
     op.add_column('dossier_event', sa.Column('cancelled_by', sa.Integer(), nullable=True))
+    op.add_column('dossier_event', sa.Column('request_key', sqlmodel.sql.sqltypes.AutoString(), nullable=True))
+    op.create_index('dossier_event_request_key', 'dossier_event', ['agency_id', 'dossier', 'request_key'], unique=True, postgresql_where=sa.text('request_key IS NOT NULL'))
     op.create_check_constraint(op.f('dossier_event_cancelled_later_check'), 'dossier_event', 'cancelled_by > number')
     op.create_check_constraint(op.f('dossier_event_cancels_check'), 'dossier_event',
                                "(type = 'corrected') = (cancels IS NOT NULL)")
