@@ -73,11 +73,6 @@ def local_day(instant: datetime) -> date:
     return instant.astimezone(VIETNAM).date()
 
 
-def day_of(instant: datetime) -> Period:
-    """The one day in Vietnam on which the instant lies."""
-    return Period(local_day(instant), local_day(instant))
-
-
 def _span(year: int, month: int, months: int) -> Period:
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise ValueError("not a period")

@@ -16,7 +16,7 @@ from app.db.known import Known
 from app.db.ratings import CREATED, REPLAYED, NewRating
 from app.db.session import own_connection, sessions
 from app.domain.errors import SaturatedError
-from app.domain.period import day_of
+from app.domain.period import local_day
 
 KEYED = {"Idempotency-Key": "the-same-request"}
 
@@ -264,10 +264,19 @@ async def test_an_invitation_revoked_while_its_rating_waited_gives_no_right(
     assert await forms_counted(committed) == 0
 
 
-async def test_days_outside_a_survey_are_remembered_only_once(committed, committing):
+async def test_a_form_is_remembered_once_whatever_rests_on_it(committed, committing):
     await committed.agency()
+    for counter in ("Q1", "Q2"):
+        await committed.put(f"/v1/agencies/A1/counters/{counter}", {"name": {"vi": counter}})
     await committed.survey()
     known = Known(sessions(committing))
-    grounds = await known.grounds("A1", "s1", None)
-    assert grounds.covers(day_of(NOW).first)
-    assert not grounds.coverage[1:]
+    listening = asyncio.create_task(known.listen(partial(own_connection, committing)))
+    for _ in range(500):
+        first, second = [await known.grounds("A1", "s1", counter) for counter in ("Q1", "Q2")]
+        if first.form is second.form:
+            break
+        await asyncio.sleep(0.01)
+    assert first.form is second.form
+    assert first.covers(local_day(NOW))
+    listening.cancel()
+    await asyncio.wait([listening])
