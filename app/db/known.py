@@ -6,13 +6,12 @@ remembered while this process cannot hear that.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import agencies, devices, keys, surveys
@@ -25,6 +24,8 @@ from app.domain.refusals import Refusals
 CHANNEL = "hailong_catalogue"
 MOST_REMEMBERED = 20_000
 HEARTBEAT_SECONDS = 1
+
+log = structlog.get_logger("hailong")
 
 Value = TypeVar("Value")
 
@@ -106,8 +107,10 @@ class Known:
     async def listen(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
         """Hear of changes until cancelled; while the server is away nothing is remembered."""
         while True:
-            with suppress(OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            try:
                 await self._hear(await connect())
+            except Exception as error:  # noqa: BLE001 -- whatever it was, it must hear again
+                log.warning("changes are not heard of", kind=type(error).__qualname__)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _hear(self, connection: asyncpg.Connection) -> None:

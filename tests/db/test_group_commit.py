@@ -280,3 +280,29 @@ async def test_a_form_is_remembered_once_whatever_rests_on_it(committed, committ
     assert first.covers(local_day(NOW))
     listening.cancel()
     await asyncio.wait([listening])
+
+
+async def test_a_process_whose_line_was_cut_hears_again(committed, committing):
+    await committed.agency()
+    await committed.survey()
+    known = Known(sessions(committing))
+    listening = asyncio.create_task(known.listen(partial(own_connection, committing)))
+
+    async def remembers() -> bool:
+        for _ in range(500):
+            grounds = await known.grounds("A1", "s1", None)
+            if grounds is await known.grounds("A1", "s1", None):
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+    cut = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    for _ in range(3):
+        assert await remembers()
+        await committed.session.execute(cut)
+    assert await remembers()
+    listening.cancel()
+    await asyncio.wait([listening])
