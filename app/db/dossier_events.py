@@ -42,7 +42,7 @@ async def record(
     dossier = await dossiers.find(session, owner, code, lock=True)
     rows = await dossiers.events(session, dossier)
     told = [dossiers.event_of(row) for row in rows]
-    if (row := _named(rows, event, request_key) or _said(rows, event)) is not None:
+    if (row := _named(rows, event, request_key) or _said(rows, told, event)) is not None:
         returned = event.type is EventType.RESULT_RETURNED
         live = await invitations.current(session, key, owner, dossier) if returned else None
         return Recorded(row, dossier, live, replayed=True)
@@ -67,9 +67,9 @@ async def record(
     return Recorded(row, dossier, issued)
 
 
-def _said(rows: Sequence[DossierEvent], event: Event) -> DossierEvent | None:
+def _said(rows: Sequence[DossierEvent], told: Sequence[Event], event: Event) -> DossierEvent | None:
     """The same event, if it was recorded before and not cancelled since."""
-    before = rules.said_before([dossiers.event_of(row) for row in rows], event)
+    before = rules.said_before(told, event)
     number = None if before is None else before.number
     return next((row for row in rows if row.number == number), None)
 

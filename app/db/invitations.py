@@ -1,7 +1,4 @@
-"""Invitations: issued, looked up by their token, opened, revoked. Only a hash is stored.
-
-find(session, token, now, pointer="/invitation") -> Invited
-"""
+"""Invitations: issued, looked up by their token, opened, revoked. Only a hash is stored."""
 
 from dataclasses import dataclass
 from datetime import datetime
