@@ -10,6 +10,7 @@ SCOPES = frozenset(
         "catalogue:write",
         "dossiers:read",
         "dossiers:write",
+        "editions:write",
         "ratings:read",
         "ratings:void",
         "ratings:write",

@@ -114,6 +114,18 @@ class DeviceNotFoundError(NotFoundError):
     code = "device-not-found"
 
 
+class SelfAssessmentNotFoundError(NotFoundError):
+    """The agency has entered no self-assessment for this period."""
+
+    code = "self-assessment-not-found"
+
+
+class EditionNotFoundError(NotFoundError):
+    """There is no edition of this code, or it is not published."""
+
+    code = "edition-not-found"
+
+
 class UnknownReferenceError(DomainError):
     """The body names something that does not exist."""
 
@@ -214,6 +226,18 @@ class AlreadyVoidedError(DomainError):
     """The rating was voided before, for another reason."""
 
     code = "already-voided"
+
+
+class EditionExistsError(DomainError):
+    """Another edition was frozen under this code."""
+
+    code = "edition-exists"
+
+
+class EditionNotRevisableError(DomainError):
+    """The edition is not published, or another has superseded it."""
+
+    code = "edition-not-revisable"
 
 
 class InvitationExpiredError(DomainError):

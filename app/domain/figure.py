@@ -1,13 +1,21 @@
 """A figure as it is shown: rounded once, beside its target, its findings and its options."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 
-from app.domain.measure import Base, Level, Measure, Status, options
+from app.domain.measure import Base, Key, Level, Measure, Status, options
 from app.domain.period import Period
 from app.domain.questionnaire import Option
+
+
+class Rounding(StrEnum):
+    """How the shown decimals come about; offices differ."""
+
+    HALF_UP = "half_up"
+    TRUNCATE = "truncate"
 
 
 def half_up(value: Fraction | float, decimals: int = 2) -> Decimal:
@@ -17,6 +25,17 @@ def half_up(value: Fraction | float, decimals: int = 2) -> Decimal:
     doubled = 2 * abs(exact) * scale + 1
     units = doubled.numerator // (2 * doubled.denominator)
     return Decimal(units if exact >= 0 else -units).scaleb(-decimals)
+
+
+def truncate(value: Fraction | float, decimals: int = 2) -> Decimal:
+    """The value with its further decimals cut off, as one office is known to do."""
+    return Decimal(int(Fraction(value) * 10**decimals)).scaleb(-decimals)
+
+
+ROUND: Mapping[Rounding, Callable[[Fraction | float, int], Decimal]] = {
+    Rounding.HALF_UP: half_up,
+    Rounding.TRUNCATE: truncate,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +71,29 @@ class OptionShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms measures are shown: for which months, from how many people on, how rounded."""
+
+    period: Period
+    base: Base = Base.ANSWERS
+    minimum_n: int = 0
+    decimals: int = 2
+    rounding: Rounding = Rounding.HALF_UP
+
+    def shown(self, value: Fraction | float) -> Decimal:
+        """The value as it is shown."""
+        return ROUND[self.rounding](value, self.decimals)
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A measure, judged: shown or withheld, against its target, with its findings."""
 
     measure: Measure
     status: Status
     value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
     target: Decimal | None
     gap: Decimal | None
     met: bool | None
@@ -65,29 +101,46 @@ class Figure:
     findings: tuple[Finding, ...]
 
 
-def withhold(measure: Measure, minimum_n: int) -> Measure:
-    """The measure, without its value where it rests on fewer answers than are ever shown."""
-    if measure.status not in {Status.OK, Status.EXEMPT} or measure.n >= minimum_n:
+def withhold(measure: Measure, minimum_n: int, hidden: Collection[Key] = ()) -> Measure:
+    """The measure, without its value where it rests on fewer people than are ever shown.
+
+    So is one of the hidden ones, from which such a measure would follow.
+    """
+    if measure.status not in {Status.OK, Status.EXEMPT}:
         return measure
-    status = Status.TOO_FEW if measure.n else Status.PENDING
-    return replace(measure, status=status, value=None, ratio=None, low=None, high=None)
+    few = measure.n < minimum_n
+    if not few and measure.key not in hidden:
+        return measure
+    status = Status.SUPPRESSED
+    if few:
+        status = Status.TOO_FEW if measure.n else Status.PENDING
+    return replace(measure, status=status, value=None, ratio=None, low=None, high=None, parts=())
 
 
 def judge(
-    measure: Measure, base: Base, minimum_n: int, target: Target | None, found: Sequence[Finding]
+    measure: Measure,
+    terms: Terms,
+    targets: Iterable[Target],
+    found: Sequence[Finding],
+    hidden: Collection[Key] = (),
 ) -> Figure:
     """The figure to show for a measure. `met` compares the exact value, not the rounded one."""
-    shown = withhold(measure, minimum_n)
+    shown = withhold(measure, terms.minimum_n, hidden)
+    # Printed values keep the decimals that they were printed with.
+    terms = replace(terms, decimals=measure.decimals) if measure.decimals is not None else terms
+    target = target_for(targets, shown, terms.period)
     goal = target.value if target else None
     exact_gap = None if shown.value is None or goal is None else shown.value - Fraction(goal)
     return Figure(
         shown,
         shown.status,
-        None if shown.value is None else half_up(shown.value, shown.decimals),
+        None if shown.value is None else terms.shown(shown.value),
+        None if shown.low is None else terms.shown(shown.low),
+        None if shown.high is None else terms.shown(shown.high),
         goal,
-        None if exact_gap is None else half_up(exact_gap, shown.decimals),
+        None if exact_gap is None else terms.shown(exact_gap),
         None if exact_gap is None else exact_gap >= 0,
-        _option_shares(shown, base),
+        _option_shares(shown, terms),
         tuple(finding for finding in found if _concerns(finding, shown)),
     )
 
@@ -112,13 +165,13 @@ def target_for(targets: Iterable[Target], measure: Measure, period: Period) -> T
     )
 
 
-def _option_shares(measure: Measure, base: Base) -> tuple[OptionShare, ...]:
+def _option_shares(measure: Measure, terms: Terms) -> tuple[OptionShare, ...]:
     """The options when the figure rests on one question in each survey, else nothing."""
     surveys = {tally.survey for tally in measure.questions}
     if measure.status not in {Status.OK, Status.EXEMPT} or len(surveys) != len(measure.questions):
         return ()
     counted = options(measure.questions)
-    if base is Base.FORMS:
+    if terms.base is Base.FORMS:
         whole = sum(tally.forms for tally in measure.questions)
     else:
         whole = sum(count for option, count in counted if option.counted)
@@ -126,7 +179,7 @@ def _option_shares(measure: Measure, base: Base) -> tuple[OptionShare, ...]:
         OptionShare(
             option,
             count,
-            half_up(Fraction(100 * count, whole))
+            terms.shown(Fraction(100 * count, whole))
             if option.counted and 0 < whole >= count
             else None,
         )

@@ -25,6 +25,14 @@ class Forms:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How much of the whole a figure speaks for, in percent; None where nobody knows."""
+
+    response_rate: Decimal | None = None  # of the forms issued
+    share_rated: Decimal | None = None  # of the dossiers returned
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """What an agency said of its forms in one survey, added over the channels."""
 

@@ -1,10 +1,22 @@
 """From tallies to an index: what one question gives, and how questions are brought together."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from app.domain.measure import Base, Level, Measure, Ratio, Status, label, people, share_interval
+from app.domain.interval import interval
+from app.domain.measure import (
+    Base,
+    Key,
+    Level,
+    Measure,
+    Part,
+    Ratio,
+    Status,
+    label,
+    people,
+    question_key,
+)
 from app.domain.questionnaire import Text
 from app.domain.tally import QuestionTally
 
@@ -80,10 +92,9 @@ def by_question(questions: Questions) -> Iterable[list[QuestionTally]]:
 
     Surveys with the same form pool theirs, and so do versions of it that did not change the scale.
     """
-    groups: dict[tuple[object, ...], list[QuestionTally]] = {}
+    groups: dict[Key, list[QuestionTally]] = {}
     for tally in questions:
-        key = (tally.questionnaire, tally.question.code, tally.question.scale)
-        groups.setdefault(key, []).append(tally)
+        groups.setdefault(question_key(tally), []).append(tally)
     return groups.values()
 
 
@@ -114,32 +125,44 @@ def pool(kernel: Kernel, what: Labelled, questions: Questions, base: Base) -> Me
     if ratio.numerator > ratio.denominator:
         # More satisfied answers than forms: a flawed sheet gives no share of its forms.
         return Measure(what.level, what.code, what.name, Status.EXEMPT, n, questions=used)
-    low, high = share_interval(ratio, n) if kernel.share else (None, None)
     value = 100 * ratio.numerator / ratio.denominator
-    return Measure(
-        what.level, what.code, what.name, Status.OK, n, value, ratio, low, high, questions=used
-    )
+    made = Measure(what.level, what.code, what.name, Status.OK, n, value, ratio, questions=used)
+    return with_interval(made)
 
 
-def mean(what: Labelled, parts: Sequence[tuple[Measure, Fraction]]) -> Measure:
+def with_interval(measure: Measure) -> Measure:
+    """The measure with the limits of its 95 % interval, where n is known."""
+    if not measure.leaves:
+        return measure
+    low, high = interval(measure.leaves)
+    return replace(measure, low=low, high=high)
+
+
+def mean(what: Labelled, weighted: Iterable[Part]) -> Measure:
     """The weighted mean of measures; a part without a value leaves the mean without one."""
-    parts = [(part, weight) for part, weight in parts if weight]
-    used = tuple(question for part, _ in parts for question in part.questions)
-    whole = sum((weight for _, weight in parts), Fraction(0))
-    statuses = {part.status for part, _ in parts} or {Status.NOT_ASKED}
+    parts = tuple(part for part in weighted if part.weight)
+    measures = [part.measure for part in parts]
+    used = tuple(question for measure in measures for question in measure.questions)
+    whole = sum((part.weight for part in parts), Fraction(0))
+    statuses = {measure.status for measure in measures} or {Status.NOT_ASKED}
     missing = statuses - {Status.OK}
     if missing or not whole:
         status = missing.pop() if missing and len(statuses) == 1 else Status.PENDING
-        return Measure(what.level, what.code, what.name, status, questions=used)
-    total = sum((weight * (part.value or Fraction(0)) for part, weight in parts), Fraction(0))
-    n = min(part.n for part, _ in parts)
-    return Measure(what.level, what.code, what.name, Status.OK, n, total / whole, questions=used)
+        return Measure(what.level, what.code, what.name, status, questions=used, parts=parts)
+    total = sum((part.weight * (part.measure.value or 0) for part in parts), Fraction(0))
+    n, value = min(measure.n for measure in measures), total / whole
+    return Measure(
+        what.level, what.code, what.name, Status.OK, n, value, questions=used, parts=parts
+    )
 
 
-def mean_of(parts: Iterable[Measure]) -> Measure:
-    """The unweighted mean of those measures that have a value."""
+def mean_of(measures: Iterable[Measure]) -> Measure:
+    """The unweighted mean of those measures that have a value; without an interval.
+
+    They are of different people, so widths do not add up as those of one person's answers do.
+    """
     what = Labelled(Level.OVERALL, "overall", OVERALL)
-    return mean(what, [(part, ONE) for part in parts if part.status is Status.OK])
+    return mean(what, [Part(one, ONE) for one in measures if one.status is Status.OK])
 
 
 Summary = Callable[[Kernel, Labelled, Questions, Base], Measure]
@@ -150,8 +173,14 @@ def of_questions(kernel: Kernel, what: Labelled, questions: Questions, base: Bas
     used = components(kernel, questions)
     if not used:
         return pool(kernel, what, questions, base)
-    groups = by_question(used)
-    return mean(what, [(pool(kernel, what, group, base), ONE) for group in groups])
+    parts = [
+        Part(pool(kernel, _of_question(group), group, base), ONE) for group in by_question(used)
+    ]
+    return with_interval(mean(what, parts))
+
+
+def _of_question(group: Questions) -> Labelled:
+    return Labelled(Level.QUESTION, group[0].question.code, group[0].question.text)
 
 
 def _of_criteria(weigh: Callable[[QuestionTally], Fraction]) -> Summary:
@@ -159,8 +188,13 @@ def _of_criteria(weigh: Callable[[QuestionTally], Fraction]) -> Summary:
         used = components(kernel, questions)
         if not used:
             return pool(kernel, what, questions, base)
-        groups = by_criterion(used).values()
-        return mean(what, [(pool(kernel, what, group, base), weigh(group[0])) for group in groups])
+        parts = []
+        for code, group in by_criterion(used).items():
+            part = pool(
+                kernel, Labelled(Level.CRITERION, code, group[0].criterion.name), group, base
+            )
+            parts.append(Part(part, weigh(group[0])))
+        return with_interval(mean(what, parts))
 
     return summary
 

@@ -1,13 +1,15 @@
 """What a method finds: an exact value, or the reason why there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
-from app.domain.interval import wilson
+from app.domain.interval import Leaf
 from app.domain.questionnaire import Option, Text
 from app.domain.tally import QuestionTally
+
+Key = Hashable
 
 
 class Level(StrEnum):
@@ -17,6 +19,14 @@ class Level(StrEnum):
     CRITERION = "criterion"
     QUESTION = "question"
     OPTION = "option"
+    MONTH = "month"
+    CHANNEL = "channel"
+    COUNTER = "counter"
+    PROCEDURE = "procedure"
+
+
+# Levels that split an agency's forms, where the others split what a form asks.
+FACETS = (Level.MONTH, Level.CHANNEL, Level.COUNTER, Level.PROCEDURE)
 
 
 class Base(StrEnum):
@@ -53,7 +63,8 @@ class Measure:
     """An index by a method: `value` is exact, in percent, and there only when status is ok.
 
     `n` is the number of people it rests on, as far as tallies can tell: the most answers that one
-    of its questions has; for a mean, the smallest n of its parts.
+    of its questions has; for a mean, the smallest n of its parts. `low` and `high` are the limits
+    of its 95 % interval.
     """
 
     level: Level
@@ -66,7 +77,43 @@ class Measure:
     low: float | None = None
     high: float | None = None
     questions: tuple[QuestionTally, ...] = field(default=())
-    decimals: int = 2  # to be shown
+    parts: tuple["Part", ...] = field(default=())
+    decimals: int | None = None  # that it was printed with
+    sampled: bool = True  # by those who answered; else counted of all, and no surer than it is
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the agency's other figures; an option goes with its question."""
+        if self.level in {Level.QUESTION, Level.OPTION}:
+            return question_key(self.questions[0])
+        return (self.level, self.code)
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The shares it is made of, with weights that add up to 1; none where n is not known."""
+        if self.parts:
+            whole = sum((part.weight for part in self.parts), Fraction(0))
+            return tuple(
+                leaf._replace(weight=leaf.weight * float(part.weight / whole))
+                for part in self.parts
+                for leaf in part.measure.leaves
+            )
+        if self.value is None or not self.n or not self.sampled:
+            return ()
+        return (Leaf(float(self.value / 100), self.n, 1.0),)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A measure that a mean is made of, and its weight."""
+
+    measure: Measure
+    weight: Fraction
+
+
+def question_key(tally: QuestionTally) -> Key:
+    """What makes questions the same: of one questionnaire, under one code, with one scale."""
+    return (Level.QUESTION, tally.questionnaire, tally.question.code, tally.question.scale)
 
 
 def label(level: Level, code: str, name: Text) -> Measure:
@@ -87,11 +134,6 @@ def people(questions: Sequence[QuestionTally], base: Base) -> int:
         size = question.forms if base is Base.FORMS else answered
         most[question.survey] = max(most.get(question.survey, 0), size)
     return sum(most.values())
-
-
-def share_interval(ratio: Ratio, n: int) -> tuple[float, float]:
-    """The Wilson interval of a share of n people."""
-    return wilson(ratio.numerator / ratio.denominator, n)
 
 
 def options(questions: Sequence[QuestionTally]) -> list[tuple[Option, int]]:

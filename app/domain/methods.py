@@ -3,8 +3,8 @@
 A formula is never changed: a better one is a new version beside the old one.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from app.domain.errors import Fault, MethodNotApplicableError, MethodNotFoundError
@@ -26,8 +26,10 @@ from app.domain.formulas import (
     of_questions,
     of_weighted_criteria,
     pool,
+    with_interval,
 )
 from app.domain.measure import (
+    FACETS,
     Base,
     Level,
     Measure,
@@ -36,7 +38,6 @@ from app.domain.measure import (
     label,
     options,
     people,
-    share_interval,
 )
 from app.domain.tally import SurveyTally
 
@@ -57,11 +58,17 @@ class Method:
         """A share can be taken of answers or of forms; points only of answers."""
         return frozenset(Base) if self.kernel.share else frozenset({Base.ANSWERS})
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether numerators of parts of the forms (months, channels) add up to the whole's."""
+        return self.overall in {pool, of_overall_question}
 
+
+DEFAULT_METHOD = "top2-share@1"
 MEAN_OF_UNITS = "mean-of-units@1"
 AS_PUBLISHED = "as-published@1"  # of figures made elsewhere; see `published`
 
-OVERALL_ONLY = frozenset({Level.OVERALL})
+OVERALL_ONLY = frozenset({Level.OVERALL, *FACETS})
 
 METHODS: Mapping[str, Method] = {
     method.id: method
@@ -73,38 +80,47 @@ METHODS: Mapping[str, Method] = {
         Method("weighted-criteria@1", SATISFIED, of_weighted_criteria),
         Method("mean-score@1", LEVEL, pool),
         Method("share-of-maximum@1", OF_MAXIMUM, pool),
-        Method(MEAN_OF_UNITS, SATISFIED, pool, levels=OVERALL_ONLY, of_units=True),
+        Method(MEAN_OF_UNITS, SATISFIED, pool, levels=frozenset({Level.OVERALL}), of_units=True),
     )
 }
 
 
-def find(method_id: str, level: Level, base: Base, level_at: str = "/query/by") -> Method:
-    """The method of this id; raises MethodNotFoundError, or MethodNotApplicableError.
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where in a request the method, the level and the base are asked for."""
 
-    `level_at` points to what asks for the level.
-    """
+    method: str = "/query/method"
+    level: str = "/query/by"
+    base: str = "/query/base"
+
+
+def find(method_id: str, level: Level, base: Base, at: At) -> Method:
+    """The method of this id; raises MethodNotFoundError, or MethodNotApplicableError."""
     method = METHODS.get(method_id)
     if method_id == AS_PUBLISHED:
-        kinds = ", ".join(METHODS)
-        raise MethodNotApplicableError(Fault("/query/method", "not-allowed", {"allowed": kinds}))
+        raise not_applicable(at.method, METHODS)
     if method is None:
-        raise MethodNotFoundError(Fault("/query/method", "method-not-found", {"code": method_id}))
+        raise MethodNotFoundError(Fault(at.method, "method-not-found", {"code": method_id}))
     faults = []
     if level not in method.levels:
         allowed = ", ".join(sorted(method.levels))
-        faults.append(Fault(level_at, "not-allowed", {"allowed": allowed}))
+        faults.append(Fault(at.level, "not-allowed", {"allowed": allowed}))
     if base not in method.bases:
-        faults.append(Fault("/query/base", "not-allowed", {"allowed": Base.ANSWERS.value}))
+        faults.append(Fault(at.base, "not-allowed", {"allowed": Base.ANSWERS.value}))
     if faults:
         raise MethodNotApplicableError(*faults)
     return method
 
 
-def check_ranks(method: Method) -> None:
+def check_ranks(method: Method, at: At) -> None:
     """Nothing when agencies can be ranked by the method; else MethodNotApplicableError."""
     if method.of_units:
-        kinds = ", ".join(one.id for one in METHODS.values() if not one.of_units)
-        raise MethodNotApplicableError(Fault("/query/method", "not-allowed", {"allowed": kinds}))
+        raise not_applicable(at.method, [one.id for one in METHODS.values() if not one.of_units])
+
+
+def not_applicable(pointer: str, allowed: Iterable[str]) -> MethodNotApplicableError:
+    """The refusal that names the methods, or levels, which would do."""
+    return MethodNotApplicableError(Fault(pointer, "not-allowed", {"allowed": ", ".join(allowed)}))
 
 
 def measures(
@@ -134,20 +150,25 @@ def criterion(method: Method, tallies: Sequence[SurveyTally], code: str, base: B
 
 
 def mean_of_units(
-    units: Sequence[Sequence[SurveyTally]], base: Base, minimum_n: int
-) -> tuple[Measure, list[int]]:
-    """The unweighted mean of the units' top2-shares, and the places of the units it is made of.
+    units: Mapping[str, Sequence[SurveyTally]], base: Base, minimum_n: int
+) -> tuple[Measure, list[str]]:
+    """The unweighted mean of the units' top2-shares, and the codes of the units it is made of.
 
     Units with too few people are left out.
     """
     share = METHODS["top2-share@1"]
-    parts = [measures(share, tallies, Level.OVERALL, base)[0] for tallies in units]
-    used = [place for place, part in enumerate(parts) if part.n >= minimum_n]
-    asked = [part for part in parts if part.status is not Status.NOT_ASKED]
-    if used or not asked:
-        return mean_of(parts[place] for place in used), used
-    n = max(part.n for part in asked)
-    status = Status.TOO_FEW if n else Status.PENDING
+    parts = {
+        code: replace(measures(share, tallies, Level.OVERALL, base)[0], code=code)
+        for code, tallies in units.items()
+    }
+    valued = [code for code, part in parts.items() if part.status is Status.OK]
+    used = [code for code in valued if parts[code].n >= minimum_n]
+    statuses = {part.status for part in parts.values()}
+    if used or statuses <= {Status.NOT_ASKED}:
+        return mean_of(parts[code] for code in used), used
+    why = Status.EXEMPT if Status.EXEMPT in statuses else Status.PENDING
+    n = max((parts[code].n for code in valued), default=0)
+    status = Status.TOO_FEW if valued else why
     return Measure(Level.OVERALL, "overall", OVERALL, status, n), used
 
 
@@ -185,9 +206,7 @@ def _by_option(question: str, group: Questions, base: Base) -> list[Measure]:
                 Measure(Level.OPTION, code, option.label, Status.EXEMPT, n, questions=used)
             )
             continue
-        low, high = share_interval(ratio, n)
         value = 100 * ratio.numerator / ratio.denominator
-        found.append(
-            Measure(Level.OPTION, code, option.label, Status.OK, n, value, ratio, low, high, used)
-        )
+        made = Measure(Level.OPTION, code, option.label, Status.OK, n, value, ratio, questions=used)
+        found.append(with_interval(made))
     return found

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from app.domain.errors import Fault, MethodNotApplicableError
+from app.domain.errors import Fault
 from app.domain.figure import Finding, half_up
 from app.domain.formulas import ONE, OVERALL, Labelled, mean, mean_of
-from app.domain.measure import Level, Measure, Status, label
-from app.domain.methods import AS_PUBLISHED, MEAN_OF_UNITS, units_finding
+from app.domain.measure import Level, Measure, Part, Status, label
+from app.domain.methods import AS_PUBLISHED, MEAN_OF_UNITS, At, not_applicable, units_finding
 from app.domain.questionnaire import Text
 
 FEWEST_CRITERIA = 2
@@ -49,15 +49,13 @@ def measure(figure: PublishedFigure) -> Measure:
     return Measure(level, figure.criterion, figure.name, Status.OK, value=value, decimals=shown)
 
 
-def find(method_id: str, level: Level) -> str:
+def find(method_id: str, level: Level, at: At) -> str:
     """The method's id, when it makes such figures of printed values; raises otherwise."""
     if method_id not in METHODS:
-        kinds = ", ".join(METHODS)
-        raise MethodNotApplicableError(Fault("/query/method", "not-allowed", {"allowed": kinds}))
+        raise not_applicable(at.method, METHODS)
     levels = {Level.OVERALL, Level.CRITERION} if method_id == AS_PUBLISHED else {Level.OVERALL}
     if level not in levels:
-        kinds = ", ".join(sorted(levels))
-        raise MethodNotApplicableError(Fault("/query/by", "not-allowed", {"allowed": kinds}))
+        raise not_applicable(at.level, sorted(levels))
     return method_id
 
 
@@ -74,11 +72,10 @@ def measures(
     return wanted or [label(level, "overall", OVERALL)] if level is Level.OVERALL else wanted
 
 
-def check_ranks(method_id: str) -> None:
+def check_ranks(method_id: str, at: At) -> None:
     """Nothing when printed values can be ranked by the method; else MethodNotApplicableError."""
     if method_id != AS_PUBLISHED:
-        params = {"allowed": AS_PUBLISHED}
-        raise MethodNotApplicableError(Fault("/query/method", "not-allowed", params))
+        raise not_applicable(at.method, [AS_PUBLISHED])
 
 
 def of_criterion(figures: Sequence[PublishedFigure], criterion: str) -> Measure:
@@ -109,7 +106,7 @@ def place(figures: Sequence[PublishedFigure], criterion: str) -> tuple[int | Non
 
 def mean_of_criteria(figures: Sequence[PublishedFigure]) -> Measure:
     """The overall index recomputed as the unweighted mean of the printed criteria."""
-    parts = [(measure(figure), ONE) for figure in figures if not overall(figure)]
+    parts = [Part(measure(figure), ONE) for figure in figures if not overall(figure)]
     return mean(Labelled(Level.OVERALL, "overall", OVERALL), parts)
 
 

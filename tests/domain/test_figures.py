@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import period, ranking
-from app.domain.figure import Target, half_up, judge, target_for
+from app.domain.figure import Target, Terms, half_up, judge, target_for
 from app.domain.interval import wilson
-from app.domain.measure import Base, Level, Measure, Status
+from app.domain.measure import Level, Measure, Status
 from app.domain.period import Period
 
 YEAR = period.parse("2022")
+TERMS = Terms(YEAR, minimum_n=5)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +74,12 @@ def target(value: str, span: str = "2022", *, own: bool = False) -> Target:
 
 
 def test_a_target_is_met_by_the_exact_value_not_the_rounded_one():
-    figure = judge(measure(Fraction(829_951, 10_000)), Base.ANSWERS, 5, target("83"), [])
+    figure = judge(measure(Fraction(829_951, 10_000)), TERMS, [target("83")], [])
     assert (figure.value, figure.gap, figure.met) == (Decimal("83.00"), Decimal("0.00"), False)
 
 
 def test_a_figure_on_too_few_answers_is_withheld_with_its_gap():
-    figure = judge(measure(Fraction(90), n=4), Base.ANSWERS, 5, target("83"), [])
+    figure = judge(measure(Fraction(90), n=4), TERMS, [target("83")], [])
     assert (figure.status, figure.value, figure.gap, figure.met) == (
         Status.TOO_FEW,
         None,
@@ -89,7 +90,7 @@ def test_a_figure_on_too_few_answers_is_withheld_with_its_gap():
 
 
 def test_a_target_of_nought_is_a_target():
-    figure = judge(measure(Fraction(1)), Base.ANSWERS, 5, target("0"), [])
+    figure = judge(measure(Fraction(1)), TERMS, [target("0")], [])
     assert (figure.gap, figure.met) == (Decimal("1.00"), True)
 
 

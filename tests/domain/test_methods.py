@@ -122,15 +122,15 @@ def test_nothing_asked_is_not_asked():
 
 
 def test_units_weigh_the_same_whatever_their_size():
-    units = [[one(100, 0, 0, 0, 0)], [one(0, 0, 0, 0, 5)]]
+    units = {"A1": [one(100, 0, 0, 0, 0)], "A2": [one(0, 0, 0, 0, 5)]}
     measure, used = methods.mean_of_units(units, Base.ANSWERS, 5)
-    assert (measure.value, measure.n, used) == (50, 5, [0, 1])
+    assert (measure.value, measure.n, used) == (50, 5, ["A1", "A2"])
 
 
 def test_units_with_too_few_answers_are_left_out_of_the_mean():
-    units = [[one(0, 0, 0, 0, 4)], [one(100, 0, 0, 0, 0)]]
+    units = {"A1": [one(0, 0, 0, 0, 4)], "A2": [one(100, 0, 0, 0, 0)]}
     measure, used = methods.mean_of_units(units, Base.ANSWERS, 5)
-    assert (measure.value, used) == (100, [1])
+    assert (measure.value, used) == (100, ["A2"])
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_units_with_too_few_answers_are_left_out_of_the_mean():
     [([], Status.NOT_ASKED), ([one(0)], Status.PENDING), ([one(4)], Status.TOO_FEW)],
 )
 def test_a_mean_of_units_says_why_it_has_no_value(units, status):
-    measure, _ = methods.mean_of_units([[unit] for unit in units], Base.ANSWERS, 5)
+    measure, _ = methods.mean_of_units(dict(enumerate([unit] for unit in units)), Base.ANSWERS, 5)
     assert (measure.status, measure.value) == (status, None)
 
 
@@ -164,12 +164,12 @@ def test_shares_of_forms_count_those_who_did_not_answer():
 
 def test_methods_refuse_what_they_do_not_make():
     with pytest.raises(MethodNotFoundError):
-        methods.find("sipas@1", Level.OVERALL, Base.ANSWERS)
+        methods.find("sipas@1", Level.OVERALL, Base.ANSWERS, methods.At())
     with pytest.raises(MethodNotApplicableError) as refused:
-        methods.find("mean-of-units@1", Level.QUESTION, Base.ANSWERS)
+        methods.find("mean-of-units@1", Level.QUESTION, Base.ANSWERS, methods.At())
     assert [fault.pointer for fault in refused.value.faults] == ["/query/by"]
     with pytest.raises(MethodNotApplicableError):
-        methods.find("mean-score@1", Level.OVERALL, Base.FORMS)
+        methods.find("mean-score@1", Level.OVERALL, Base.FORMS, methods.At())
 
 
 @given(tallies)

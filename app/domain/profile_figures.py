@@ -1,0 +1,166 @@
+"""The official profiles as measures, so that they are judged, shown and ranked as others are."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from app.domain import standing
+from app.domain.advice import Lever
+from app.domain.figure import Figure, Finding, Target, Terms, judge
+from app.domain.formulas import OVERALL
+from app.domain.measure import Base, Level, Measure, Ratio, Status, label
+from app.domain.methods import At, not_applicable
+from app.domain.profiles import (
+    FEEDBACK_NOT_RECORDED,
+    QD766,
+    TT01,
+    DossierCounts,
+    IndexScore,
+    Scorecard,
+)
+from app.domain.questionnaire import Text
+from app.domain.standing import Ranking
+
+LEVELS: Mapping[str, Sequence[Level]] = {
+    QD766: (Level.OVERALL,),
+    TT01: (Level.CRITERION, Level.OVERALL),
+}
+TOTAL: Text = {"vi": "Tổng điểm chín chỉ số", "en": "Total of the nine indices"}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An agency by a profile: the overall measure and those of the criteria, with what to know."""
+
+    measures: Sequence[Measure]
+    findings: Sequence[Finding]
+
+    def at(self, level: Level) -> list[Measure]:
+        """The measures of a level."""
+        return [measure for measure in self.measures if measure.level is level]
+
+
+def check(method: str, level: Level, base: Base, at: At) -> None:
+    """Nothing when the profile makes such figures; else MethodNotApplicableError."""
+    if level not in LEVELS[method]:
+        raise not_applicable(at.level, LEVELS[method])
+    if base is not Base.ANSWERS:
+        raise not_applicable(at.base, [Base.ANSWERS])
+
+
+def of_dossiers(counted: DossierCounts) -> Profile:
+    """QĐ 766: the share of dossiers, of all that were returned; no sample, so no interval."""
+    if counted.value is None:
+        measure = Measure(Level.OVERALL, "overall", OVERALL, Status.PENDING, sampled=False)
+        return Profile([measure], [FEEDBACK_NOT_RECORDED])
+    measure = Measure(
+        Level.OVERALL,
+        "overall",
+        OVERALL,
+        Status.OK,
+        counted.returned,
+        counted.value,
+        Ratio(Fraction(counted.satisfied), Fraction(counted.returned)),
+        sampled=False,
+    )
+    return Profile([measure], [FEEDBACK_NOT_RECORDED])
+
+
+def of_scorecard(card: Scorecard) -> Profile:
+    """TT 01/2018: the nine indices in points of two, and their total of eighteen."""
+    total, grade = card.total, card.grade
+    findings = [Finding(f"grade-{grade}", {})] if grade else []
+    if card.missing:
+        findings.append(Finding("indices-missing", {"indices": ", ".join(card.missing)}))
+    whole = Measure(
+        Level.OVERALL,
+        "overall",
+        TOTAL,
+        Status.PENDING if total is None else Status.OK,
+        value=None if total is None else Fraction(total),
+        decimals=1,
+        sampled=False,
+    )
+    return Profile([whole, *(_index(score) for score in card.indices)], findings)
+
+
+def _index(score: IndexScore) -> Measure:
+    points = score.points
+    if points is None or score.numerator is None:
+        empty = label(Level.CRITERION, score.number, score.name)
+        return Measure(
+            empty.level, empty.code, empty.name, score.status, score.n or 0, sampled=False
+        )
+    return Measure(
+        Level.CRITERION,
+        score.number,
+        score.name,
+        Status.OK,
+        score.n or score.denominator,
+        Fraction(points),
+        Ratio(Fraction(score.numerator), Fraction(score.denominator)),
+        decimals=1,
+        sampled=False,
+    )
+
+
+def judged(profile: Profile, level: Level, terms: Terms, targets: Sequence[Target]) -> list[Figure]:
+    """The figures of a level. Points are held against no target, which is in percent."""
+    return [
+        judge(
+            measure,
+            terms,
+            targets if measure.decimals is None else (),
+            profile.findings if level is Level.OVERALL else (),
+        )
+        for measure in profile.at(level)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """Peers by an official profile."""
+
+    method: str
+    terms: Terms
+    profiles: Mapping[str, Profile]
+    targets: Mapping[str, Sequence[Target]]
+
+    def criteria(self) -> dict[str, Text]:
+        """The total, and the indices where there are any."""
+        return {
+            measure.code: measure.name
+            for profile in self.profiles.values()
+            for measure in profile.measures
+        } or {"overall": OVERALL}
+
+    def figures(self, criterion: str) -> dict[str, Figure]:
+        """Each peer's figure."""
+        level = Level.OVERALL if criterion == "overall" else Level.CRITERION
+        shown = {}
+        for agency, profile in self.profiles.items():
+            aims = self.targets.get(agency, ())
+            found = {one.measure.code: one for one in judged(profile, level, self.terms, aims)}
+            missing = judge(label(level, criterion, {"vi": criterion}), self.terms, (), ())
+            shown[agency] = found.get(criterion, missing)
+        return shown
+
+    def ranking(self, criterion: str) -> Ranking:
+        """The peers' places; sure ones, as nothing is a sample."""
+        return standing.rank(self.figures(criterion))
+
+    def peer_count(self, _criterion: str) -> int:
+        """How many peers there are."""
+        return len(self.profiles)
+
+    def asked(self, _criterion: str) -> frozenset[Hashable]:
+        """Nothing: the profile itself says what counts."""
+        return frozenset()
+
+    def total(self, _criterion: str, _ranking: Ranking) -> Figure | None:
+        """None: the profiles are of agencies."""
+        return None
+
+    def lever(self, _agency: str) -> Lever | None:
+        """None: the profiles have no criteria of satisfaction."""
+        return None
