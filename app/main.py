@@ -69,6 +69,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with database(settings.address, settings.data_dir) as engine:
         await schema.check_current(engine)
         app.state.sessions = session.sessions(engine)
+        app.state.snapshots = session.snapshots(engine)
         async with app.state.sessions.begin() as opened:
             app.state.reference_key = await reference_key(
                 opened, settings.secret, settings.data_dir

@@ -1,7 +1,7 @@
 """A province to measure with: its catalogue through the API, its many rows by SQL.
 
-Dossiers have numbers from 0 on: number n belongs to agency n modulo 18. Codes are made of numbers
-here, in the SQL below and in load.lua, alike.
+Dossiers and ratings have numbers from 0 on: number n belongs to agency n modulo how many there are.
+Codes are made of numbers here, in the SQL below and in load.lua, alike.
 """
 
 import asyncio
@@ -23,8 +23,9 @@ from app.settings import Settings
 from bench.lines import BenchError
 from bench.scratch import ADMIN_KEY, Service, ask, command, number
 
-AGENCIES, COUNTERS, PROCEDURES, OFFICERS, QUESTIONS = 18, 5, 20, 20, 9
-GROUP, SURVEY = "departments", "standing"
+AGENCIES, COMMUNES = 18, 160  # of a province
+COUNTERS, PROCEDURES, OFFICERS, QUESTIONS = 5, 20, 20, 9
+GROUP, SURVEY = "peers", "standing"
 CRITERIA = ((1,), (2, 3), (4, 5), (6,), (7, 8), (9,))
 LEVELS = ("Rất hài lòng", "Hài lòng", "Bình thường", "Không hài lòng", "Rất không hài lòng")
 CHANNELS = ("tablet", "portal", "mobile", "e_office", "post", "email", "sms")
@@ -36,7 +37,7 @@ Json = dict[str, Any]
 YEAR = datetime.now(VIETNAM).year - 1  # The last whole one: a ranking's twelve months.
 
 
-def found(data: Path, url: str | None = None) -> None:
+def found(data: Path, url: str | None = None, peers: int = AGENCIES) -> None:
     """Bring up the schema in the database, which is empty, and store the catalogue."""
     # None where the environment could choose otherwise.
     settings = Settings(
@@ -56,16 +57,16 @@ def found(data: Path, url: str | None = None) -> None:
             app.router.lifespan_context(app),
             AsyncClient(transport=ASGITransport(app), base_url="http://bench") as client,
         ):
-            for path, body in _catalogue():
+            for path, body in _catalogue(peers):
                 answer = await client.put(f"/v1/{path}", json=body, headers=headers)
                 answer.raise_for_status()
 
     asyncio.run(store())
 
 
-def _catalogue() -> Iterator[tuple[str, Json]]:
+def _catalogue(peers: int) -> Iterator[tuple[str, Json]]:
     since = f"{YEAR - 1}-01-01"
-    agencies = [f"H99.{place:02}" for place in range(1, AGENCIES + 1)]
+    agencies = [f"H99.{place:02}" for place in range(1, peers + 1)]
     for agency in agencies:
         name = {"vi": f"Cơ quan {agency}"}
         yield f"agencies/{agency}", {"name": name, "kind": "department", "valid_from": since}
@@ -75,7 +76,7 @@ def _catalogue() -> Iterator[tuple[str, Json]]:
         body = {"name": {"vi": f"Thủ tục {procedure}"}, "field": "Chung", "working_days": 5}
         yield f"procedures/1.{procedure:06}", {**body, "online": "full"}
     members = [{"agency": agency, "valid_from": since} for agency in agencies]
-    yield f"peer-groups/{GROUP}", {"name": {"vi": "Khối sở, ban, ngành"}, "members": members}
+    yield f"peer-groups/{GROUP}", {"name": {"vi": "Các cơ quan cùng khối"}, "members": members}
     yield "questionnaires/form/versions/1", _form()
     survey = {"title": {"vi": "Thường xuyên"}, "questionnaire": "form", "version": 1}
     yield f"surveys/{SURVEY}", {**survey, "opens_on": f"{YEAR}-01-01", "peer_group": GROUP}
@@ -138,7 +139,8 @@ SELECT agency.id,
        SELECT CAST(:now AS timestamptz) - (k % 20 + 1) * interval '1 day' AS at) AS moments
 """
 
-_ANSWER = "(1 + floor(power(random(), 2) * 5))::smallint"
+# Some are rated better than others.
+_ANSWER = "(1 + floor(power(random(), 2 + a / :peers) * 5))::smallint"
 _RATE = f"""
 INSERT INTO rating (agency_id, id, survey_id, basis, reference, digest, channel, service_channel,
                     counter, procedure, officer, answers, rated_at, received_at, funnel_month,

@@ -74,7 +74,7 @@ def settings() -> Settings:
 @pytest.fixture
 def app(settings: Settings, connection: AsyncConnection) -> FastAPI:
     app = create_app(settings)
-    app.state.sessions = sessions(connection)
+    app.state.sessions = app.state.snapshots = sessions(connection)
     app.state.known = Known(app.state.sessions)
     app.state.group_commit = GroupCommit(partial(driver, connection), most_waiting=1000)
     app.state.reference_key = REFERENCE_KEY.encode()

@@ -25,6 +25,12 @@ async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+async def snapshot(request: Request) -> AsyncIterator[AsyncSession]:
+    """As a transaction, but all that is read is as it was at one moment."""
+    async with request.app.state.snapshots.begin() as session:
+        yield session
+
+
 # Coroutines, all of these: FastAPI would send a plain function to a thread.
 async def now(request: Request) -> datetime:
     """The present instant, by the app's clock."""
@@ -57,6 +63,7 @@ async def known(request: Request) -> Known:
 
 # The default scope would commit after the client has its 201.
 Session = Annotated[AsyncSession, Depends(transaction, scope="function")]
+Snapshot = Annotated[AsyncSession, Depends(snapshot, scope="function")]
 Now = Annotated[datetime, Depends(now)]
 NewId = Annotated[uuid.UUID, Depends(new_id)]
 Chosen = Annotated[Settings, Depends(settings)]
@@ -94,6 +101,17 @@ def needs(*scopes: str) -> Callable[..., object]:
     return guard
 
 
+def might(scope: str) -> Callable[..., object]:
+    """A dependency of a public route that says whether the caller's key carries the scope."""
+
+    async def looked_at(known: CatalogueKnown, moment: Now, credentials: Presented) -> bool:
+        if credentials is None:
+            return False
+        return scope in (await known.credential(credentials.credentials)).at(moment).scopes
+
+    return looked_at
+
+
 CatalogueReader = Annotated[Caller, Depends(needs("catalogue:read"))]
 CatalogueWriter = Annotated[Caller, Depends(needs("catalogue:write"))]
 DossierReader = Annotated[Caller, Depends(needs("dossiers:read"))]
@@ -101,6 +119,7 @@ DossierWriter = Annotated[Caller, Depends(needs("dossiers:write"))]
 RatingReader = Annotated[Caller, Depends(needs("ratings:read"))]
 RatingVoider = Annotated[Caller, Depends(needs("ratings:void"))]
 RatingWriter = Annotated[Caller, Depends(needs("ratings:write"))]
+EditionWriter = Annotated[Caller, Depends(needs("editions:write"))]
 MethodReader = Annotated[Caller, Depends(needs("catalogue:read", "indices:read"))]
 IndexReader = Annotated[Caller, Depends(needs("indices:read"))]
 

@@ -35,6 +35,8 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.RatingNotFoundError: 404,
     errors.InvitationNotFoundError: 404,
     errors.DeviceNotFoundError: 404,
+    errors.SelfAssessmentNotFoundError: 404,
+    errors.EditionNotFoundError: 404,
     errors.UnknownReferenceError: 422,
     errors.InvalidError: 422,
     errors.AnswersInvalidError: 422,
@@ -52,6 +54,8 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.RatingWindowClosedError: 409,
     errors.AgencyNotSurveyedError: 409,
     errors.AlreadyVoidedError: 409,
+    errors.EditionExistsError: 409,
+    errors.EditionNotRevisableError: 409,
     errors.InvitationExpiredError: 410,
     errors.InvitationUsedError: 410,
     errors.InvitationRevokedError: 410,
@@ -181,6 +185,15 @@ def problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     for refusal in refusals:
         codes.setdefault(STATUS[refusal], []).append(refusal.code)
     return {status: described(status, names) for status, names in sorted(codes.items())}
+
+
+def public_problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+    """A public route's problem responses for OpenAPI."""
+    return {
+        status: answer
+        for status, answer in problems(*refusals).items()
+        if status not in {401, 403, 413}
+    }
 
 
 def described(status: int, codes: Sequence[str]) -> dict[str, Any]:

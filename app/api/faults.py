@@ -36,6 +36,7 @@ OWN = frozenset(
         "bad-dossier-code",
         "blank",
         "not-one-month",
+        "counts-dossiers",
         "one-of-survey-or-source",
         "one-of-period-or-first-and-last",
     }

@@ -1,28 +1,46 @@
 """Figures as they are shown, and the questions that indices and rankings have in common."""
 
 import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
 
 from fastapi import Response
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
+from app.api.explanations import ExplanationOut
 from app.api.findings import FindingOut, findings_out
 from app.api.schemas import Code, Day, In, Out, PeriodText, in_language, refuse
 from app.api.texts import Language
 from app.db.tables import Agency
 from app.domain import period
-from app.domain.figure import Figure, half_up
+from app.domain.figure import Figure
+from app.domain.forms import Reach
 from app.domain.measure import Base, Level, Measure, Status
 from app.domain.period import Period
+from app.domain.profiles import QD766, REGIMES
 
 MOST_SURVEYS = 50
 
 MethodId = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9-]+@[0-9]+$")]
 
 
-def _once(codes: list[str]) -> list[str]:
+def once(codes: list[str]) -> list[str]:
+    """Each code once, in the order of first mention."""
     return list(dict.fromkeys(codes))
+
+
+def check_origin(method: str | None, surveys: Sequence[str], source: str | None) -> None:
+    """Nothing when figures by the method can come from there; else a refusal.
+
+    Profiles count dossiers; TT 01/2018 may look at surveys besides.
+    """
+    if method in REGIMES:
+        if source is not None or (surveys and method == QD766):
+            raise refuse("counts-dossiers")
+    elif bool(surveys) == (source is not None):
+        raise refuse("one-of-survey-or-source")
 
 
 class FigureQuery(In):
@@ -31,7 +49,7 @@ class FigureQuery(In):
     period: PeriodText | None = Field(default=None, description="2022, 2022-Q3 or 2022-07")
     first: Day | None = Field(default=None, description="First day of a month")
     last: Day | None = Field(default=None, description="Last day of a month")
-    survey: Annotated[list[Code], Field(max_length=MOST_SURVEYS), AfterValidator(_once)] = Field(
+    survey: Annotated[list[Code], Field(max_length=MOST_SURVEYS), AfterValidator(once)] = Field(
         default=[], description="Surveys to pool; may be repeated"
     )
     source: Code | None = Field(default=None, description="Instead of surveys, e.g. sipas")
@@ -42,8 +60,7 @@ class FigureQuery(In):
 
     @model_validator(mode="after")
     def _either_or(self) -> "FigureQuery":
-        if bool(self.survey) == (self.source is not None):
-            raise refuse("one-of-survey-or-source")
+        check_origin(self.method, self.survey, self.source)
         whole = self.period is not None
         if whole != (self.first is None) or whole != (self.last is None):
             raise refuse("one-of-period-or-first-and-last")
@@ -55,6 +72,21 @@ class FigureQuery(In):
         if self.first is not None and self.last is not None:
             return period.between(self.first, self.last)
         return period.parse(self.period or "")
+
+
+class IndexQuery(FigureQuery):
+    """Whose indices, at which level, and whether to show how they are made."""
+
+    agency: Code
+    by: Level = Field(default=Level.OVERALL, description="What each figure speaks of")
+    explain: bool = Field(default=False, description="Show inputs, weights and sums")
+
+    @field_validator("explain", mode="before")
+    @classmethod
+    def _said(cls, value: object) -> object:
+        if value not in {True, False, "true", "false"}:
+            raise refuse("not-allowed", allowed="true, false")
+        return value in {True, "true"}
 
 
 class AgencyRef(Out):
@@ -86,16 +118,21 @@ class FigureOut(Out):
     numerator: float | int | None = Field(description="Answers, or points, that make the value")
     denominator: float | int | None = Field(description="All answers, forms, or possible points")
     n: int | None = Field(description="People the figure rests on; null where nobody printed it")
-    ci_low: float | None = Field(description="95 % interval (Wilson) of a share, in percent")
-    ci_high: float | None = Field(description="95 % interval (Wilson) of a share, in percent")
+    ci_low: float | None = Field(description="95 % interval, in percent; see docs/methods.md")
+    ci_high: float | None = Field(description="95 % interval, in percent")
     status: Status = Field(description="ok, or why there is no value")
     target: float | None = Field(description="Value to reach in the period, in percent")
     gap: float | None = Field(description="Value less target, in percentage points")
     met: bool | None = Field(description="Whether the exact value reaches the target")
+    response_rate: float | None = Field(description="Returned forms in percent of those issued")
+    share_rated: float | None = Field(description="Rated dossiers in percent of those returned")
     findings: list[FindingOut]
     options: list[OptionOut] = Field(description="Counts, when one question makes the figure")
     rank: int | None = Field(default=None, description="As printed by the source")
     peer_count: int | None = Field(default=None, description="Peers, as printed by the source")
+    explanation: ExplanationOut | None = Field(
+        default=None, description="With `explain=true`: how to make the value by hand"
+    )
 
 
 def agency_ref(agency: Agency, language: Language) -> AgencyRef:
@@ -103,37 +140,47 @@ def agency_ref(agency: Agency, language: Language) -> AgencyRef:
     return AgencyRef(code=agency.code, name=in_language(agency.name, language))
 
 
-def rounded(value: Fraction | float | None) -> float | None:
-    """The value as shown: two decimals, half up."""
-    return None if value is None else float(half_up(value))
+def plain(value: Decimal | Fraction | None) -> float | int | None:
+    """The value as JSON writes it: whole numbers without a point."""
+    if value is None:
+        return None
+    exact = Fraction(value)
+    return exact.numerator if exact.denominator == 1 else float(value)
 
 
-def figure_out(figure: Figure, language: Language) -> FigureOut:
-    """The figure in the reader's language."""
+def as_float(value: Decimal | Fraction | None) -> float | None:
+    """The value as a number with a point."""
+    return None if value is None else float(value)
+
+
+def figure_out(figure: Figure, reach: Reach, language: Language) -> FigureOut:
+    """The figure in the reader's language, with how much of the whole it speaks for."""
     measure = figure.measure
     return FigureOut(
         level=measure.level,
         code=measure.code,
         questionnaire=_questionnaire(measure),
         name=in_language(measure.name, language),
-        value=None if figure.value is None else float(figure.value),
-        numerator=_plain(measure.ratio.numerator if measure.ratio else None),
-        denominator=_plain(measure.ratio.denominator if measure.ratio else None),
+        value=as_float(figure.value),
+        numerator=plain(measure.ratio.numerator if measure.ratio else None),
+        denominator=plain(measure.ratio.denominator if measure.ratio else None),
         # A source that prints a value does not print how many people it rests on.
         n=None if measure.status is Status.OK and not measure.n else measure.n,
-        ci_low=rounded(measure.low),
-        ci_high=rounded(measure.high),
+        ci_low=as_float(figure.low),
+        ci_high=as_float(figure.high),
         status=figure.status,
-        target=None if figure.target is None else float(figure.target),
-        gap=None if figure.gap is None else float(figure.gap),
+        target=as_float(figure.target),
+        gap=as_float(figure.gap),
         met=figure.met,
+        response_rate=as_float(reach.response_rate),
+        share_rated=as_float(reach.share_rated),
         findings=findings_out(figure.findings, language),
         options=[
             OptionOut(
                 code=shared.option.code,
                 label=in_language(shared.option.label, language),
                 count=shared.count,
-                share=None if shared.share is None else float(shared.share),
+                share=as_float(shared.share),
             )
             for shared in figure.options
         ],
@@ -144,17 +191,11 @@ def tag_figures(response: Response, answer: BaseModel) -> None:
     """Give the answer a weak ETag that changes when a figure does, not when the clock does."""
     content = answer.model_dump_json(exclude={"as_of"}).encode()
     response.headers["ETag"] = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
-    response.headers["Vary"] = "Accept-Language, Authorization"
+    response.headers["Vary"] = "Accept, Accept-Language, Authorization"
     response.headers["Cache-Control"] = "private, no-cache"
 
 
 def _questionnaire(measure: Measure) -> str | None:
-    if measure.level in {Level.OVERALL, Level.CRITERION} or not measure.questions:
+    if measure.level not in {Level.QUESTION, Level.OPTION}:
         return None
     return measure.questions[0].questionnaire
-
-
-def _plain(number: Fraction | None) -> float | int | None:
-    if number is None:
-        return None
-    return number.numerator if number.denominator == 1 else float(number)

@@ -1,23 +1,19 @@
-"""Satisfaction indices of one agency: overall, per criterion, per question, per option."""
+"""Satisfaction indices of one agency: as a whole, in its parts, and broken down."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import Chosen, IndexReader, Language, Now, Session
+from app.api import index_sources
+from app.api.deps import Chosen, IndexReader, Language, Now, ReferenceKey, Session
 from app.api.errors import problems
-from app.api.figures import AgencyRef, FigureOut, FigureQuery, agency_ref, figure_out, tag_figures
+from app.api.explanations import explanation_out
+from app.api.figures import AgencyRef, FigureOut, IndexQuery, agency_ref, figure_out, tag_figures
+from app.api.index_sources import Reader, Shown
 from app.api.methods import MethodRef, method_ref
-from app.api.schemas import Code, Moment, Out, PeriodOut, example
-from app.db import agencies, published_indices, surveys, targets
-from app.db.figures import evidence
-from app.db.surveys import SurveyForm
-from app.db.tables import Agency
-from app.domain import methods, published
-from app.domain.access import Caller
+from app.api.schemas import Moment, Out, PeriodOut, example
+from app.api.tables import INDEX_COLUMNS, csv_answer, csv_described, rows_of_indices, wants_csv
 from app.domain.errors import (
     AgencyNotFoundError,
     InvalidError,
@@ -25,26 +21,38 @@ from app.domain.errors import (
     MethodNotFoundError,
     SurveyNotFoundError,
 )
-from app.domain.figure import judge, target_for
-from app.domain.forms import Forms, summary
-from app.domain.measure import Base, Level
-from app.domain.refusals import Refusals
+from app.domain.figure import Terms
+from app.domain.measure import Base
+from app.domain.profiles import REGIMES
 
 router = APIRouter(prefix="/v1/indices", tags=["figures"])
-
-DEFAULT_METHOD = "top2-share@1"
 
 OVERALL = {
     "agency": {"code": "H32.15", "name": "Sở Công Thương"},
     "period": {"first": "2022-01-01", "last": "2022-12-31"},
     "surveys": ["sct-2022-a", "sct-2022-b"],
     "source": None,
-    "method": {"id": "overall-question@1", "name": "Câu hỏi đánh giá chung"},
+    "method": {
+        "id": "overall-question@1",
+        "name": "Câu hỏi đánh giá chung",
+        "regime": "ratings",
+        "regime_name": "Kết quả đánh giá, khảo sát do hệ thống này thu nhận",
+        "unit": "percent",
+    },
     "base": "answers",
     "minimum_n": 5,
     "as_of": "2022-12-31T10:00:00+07:00",
     "edition": None,
     "forms": {"issued": 30, "returned": 30, "valid": 30, "response_rate": 100.0},
+    "dossiers": {
+        "received": 0,
+        "returned": 0,
+        "late": 0,
+        "invited": 0,
+        "opened": 0,
+        "rated": 0,
+        "share_rated": None,
+    },
     "figures": [
         {
             "level": "overall",
@@ -61,6 +69,8 @@ OVERALL = {
             "target": 83.0,
             "gap": 17.0,
             "met": True,
+            "response_rate": 100.0,
+            "share_rated": None,
             "findings": [],
             "options": [
                 {"code": "5", "label": "Rất hài lòng", "count": 18, "share": 60.0},
@@ -73,13 +83,6 @@ OVERALL = {
 }
 
 
-class IndexQuery(FigureQuery):
-    """Whose indices, and at which level."""
-
-    agency: Code
-    by: Level = Field(default=Level.OVERALL, description="What each figure speaks of")
-
-
 class FormsOut(Out):
     """Forms of the surveys: how many went out, came back, and count."""
 
@@ -87,6 +90,18 @@ class FormsOut(Out):
     returned: int | None
     valid: int | None
     response_rate: float | None
+
+
+class DossiersOut(Out):
+    """Dossiers of the period, whatever the survey: how many came how far."""
+
+    received: int
+    returned: int
+    late: int
+    invited: int
+    opened: int
+    rated: int
+    share_rated: float | None
 
 
 class IndicesOut(Out):
@@ -104,138 +119,72 @@ class IndicesOut(Out):
     as_of: Moment
     edition: str | None
     forms: FormsOut
+    dossiers: DossiersOut
     figures: list[FigureOut]
 
 
 @router.get(
     "",
     operation_id="get_indices",
-    responses=problems(
-        AgencyNotFoundError,
-        SurveyNotFoundError,
-        MethodNotFoundError,
-        MethodNotApplicableError,
-        InvalidError,
-    ),
+    response_model=IndicesOut,
+    responses={
+        200: csv_described(INDEX_COLUMNS),
+        **problems(
+            AgencyNotFoundError,
+            SurveyNotFoundError,
+            MethodNotFoundError,
+            MethodNotApplicableError,
+            InvalidError,
+        ),
+    },
 )
 async def get_indices(
     query: Annotated[IndexQuery, Query()],
+    request: Request,
     response: Response,
     session: Session,
     caller: IndexReader,
     language: Language,
     moment: Now,
     chosen: Chosen,
-) -> IndicesOut:
-    """Satisfaction indices of an agency, from its surveys or from a published source."""
+    secret: ReferenceKey,
+) -> IndicesOut | Response:
+    """Satisfaction indices of an agency, from its surveys or from a published source.
+
+    With `Accept: text/csv` a table with a row for each figure.
+    """
     caller.check_agency(query.agency, "/query/agency")
-    reader = Reader(caller, language, chosen.minimum_n)
-    made = _counted if query.source is None else _published
-    agency, method, forms, figures = await made(session, query, reader)
+    terms = Terms(query.months, query.base, chosen.minimum_n)
+    reader = Reader(caller, terms)
+    if query.method in REGIMES:
+        found = await index_sources.profiled(session, query, reader, secret)
+    else:
+        made = index_sources.counted if query.source is None else index_sources.printed
+        found = await made(session, query, reader)
     answer = IndicesOut(
-        agency=agency_ref(agency, language),
+        agency=agency_ref(found.agency, language),
         period=PeriodOut.model_validate(query.months),
         surveys=query.survey,
         source=query.source,
-        method=method_ref(method, language),
+        method=method_ref(found.method, language),
         base=query.base,
         minimum_n=chosen.minimum_n,
         as_of=moment,
         edition=None,
-        forms=FormsOut.model_validate(forms),
-        figures=figures,
+        forms=FormsOut.model_validate(found.forms),
+        dossiers=DossiersOut.model_validate(found.funnel),
+        figures=[_out(shown, language) for shown in found.figures],
     )
     tag_figures(response, answer)
+    if wants_csv(request):
+        rows = rows_of_indices(answer.model_dump(mode="json"))
+        return csv_answer(INDEX_COLUMNS, rows, "indices", response)
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who asks, in which language, and from how many people on figures are shown."""
-
-    caller: Caller
-    language: Language
-    minimum_n: int
-
-    def check(self, units: Sequence[Agency]) -> None:
-        """Nothing when the caller may see every unit; a mean of few gives each away."""
-        for unit in units:
-            self.caller.check_agency(unit.code, "/query/agency")
-
-
-Found = tuple[Agency, str, Forms, list[FigureOut]]
-
-
-async def _counted(session: Session, query: IndexQuery, reader: Reader) -> Found:
-    """The figures that our own tallies give."""
-    months, refusals = query.months, Refusals()
-    with refusals:
-        agency = await agencies.get(session, query.agency, "/query/agency")
-    with refusals:
-        forms = await surveys.with_forms(session, query.survey, "/query/survey")
-    with refusals:
-        method = methods.find(query.method or DEFAULT_METHOD, query.by, query.base)
-    refusals.raise_all()
-    if method.of_units:
-        return await _of_units(session, agency, forms, query, reader)
-    (found,) = await evidence(session, [agency], forms, months)
-    shown = []
-    for measure in methods.measures(method, found.tallies, query.by, query.base):
-        aim = target_for(found.targets, measure, months)
-        figure = judge(measure, query.base, reader.minimum_n, aim, found.findings)
-        shown.append(figure_out(figure, reader.language))
-    return agency, method.id, summary(found.parts), shown
-
-
-async def _of_units(
-    session: Session,
-    agency: Agency,
-    forms: Sequence[SurveyForm],
-    query: IndexQuery,
-    reader: Reader,
-) -> Found:
-    """The mean of the indices of the agencies under this one."""
-    months = query.months
-    units = await agencies.children(session, agency.code, months.first, months.last)
-    reader.check(units)
-    found = await evidence(session, units, forms, months)
-    aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
-    measure, used = methods.mean_of_units(
-        [one.tallies for one in found], query.base, reader.minimum_n
-    )
-    notes = [methods.units_finding(len(used), len(units))]
-    notes += [
-        replace(note, agency=units[place].code) for place in used for note in found[place].findings
-    ]
-    aim = target_for(aims, measure, months)
-    figure = judge(measure, query.base, reader.minimum_n, aim, notes)
-    parts = [part for one in found for part in one.parts]
-    return agency, methods.MEAN_OF_UNITS, summary(parts), [figure_out(figure, reader.language)]
-
-
-async def _published(session: Session, query: IndexQuery, reader: Reader) -> Found:
-    """The figures that a source printed, or that follow from what it printed."""
-    months, refusals = query.months, Refusals()
-    with refusals:
-        agency = await agencies.get(session, query.agency, "/query/agency")
-    with refusals:
-        method = published.find(query.method or methods.AS_PUBLISHED, query.by)
-    refusals.raise_all()
-    bodies = [agency.code]
-    if method == methods.MEAN_OF_UNITS:
-        under = await agencies.children(session, agency.code, months.first, months.last)
-        reader.check(under)
-        bodies = [unit.code for unit in under]
-    printed = await published_indices.of_agencies(session, query.source or "", months, bodies)
-    aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
-    notes = published.notes(method, [printed.get(body, []) for body in bodies])
-    shown = []
-    for measure in published.measures(method, query.by, [printed.get(b, []) for b in bodies]):
-        aim = target_for(aims, measure, months)
-        about = notes if measure.level is Level.OVERALL else []
-        figure = figure_out(judge(measure, Base.ANSWERS, 0, aim, about), reader.language)
-        if method == methods.AS_PUBLISHED:
-            own = printed.get(agency.code, [])
-            figure.rank, figure.peer_count = published.place(own, measure.code)
-        shown.append(figure)
-    return agency, method, Forms(None, None, None), shown
+def _out(shown: Shown, language: Language) -> FigureOut:
+    out = figure_out(shown.figure, shown.reach, language)
+    out.rank, out.peer_count = shown.rank, shown.peer_count
+    if shown.explanation is not None:
+        out.explanation = explanation_out(shown.explanation)
+    return out

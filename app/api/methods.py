@@ -1,9 +1,9 @@
 """The methods: what each formula is, in words."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from app.api import texts
 from app.api.deps import Language, MethodReader
@@ -12,6 +12,8 @@ from app.api.schemas import Out, example
 from app.domain.errors import Fault, MethodNotFoundError
 from app.domain.measure import Base, Level
 from app.domain.methods import AS_PUBLISHED, METHODS
+from app.domain.profile_figures import LEVELS
+from app.domain.profiles import QD766, REGIMES, TT01
 
 router = APIRouter(prefix="/v1/methods", tags=["figures"])
 
@@ -25,6 +27,9 @@ TOP2 = {
     "levels": ["criterion", "option", "overall", "question"],
     "bases": ["answers", "forms"],
 }
+
+
+Regime = Literal["ratings", "published", "tt01-2018", "qd766"]
 
 
 class MethodOut(Out):
@@ -56,16 +61,37 @@ class MethodRef(Out):
 
     id: str
     name: str
+    regime: Regime = Field(description="Figures of different regimes are never compared")
+    regime_name: str
+    unit: Literal["percent", "points"]
 
 
 def ids() -> list[str]:
     """Every method's id."""
-    return [*METHODS, AS_PUBLISHED]
+    return [*METHODS, AS_PUBLISHED, *REGIMES]
+
+
+def regime(method_id: str) -> Regime:
+    """What the figures of a method belong to; those of different regimes are never compared."""
+    known: dict[str, Regime] = {AS_PUBLISHED: "published", QD766: "qd766", TT01: "tt01-2018"}
+    return known.get(method_id, "ratings")
+
+
+def unit(method_id: str) -> Literal["percent", "points"]:
+    """What its figures are counted in."""
+    return "points" if method_id == TT01 else "percent"
 
 
 def method_ref(method_id: str, language: Language) -> MethodRef:
-    """The method's id and name."""
-    return MethodRef(id=method_id, name=texts.say(language, f"method:{method_id}:name"))
+    """The method's id and name, and the regime that its figures belong to."""
+    of = regime(method_id)
+    return MethodRef(
+        id=method_id,
+        name=texts.say(language, f"method:{method_id}:name"),
+        regime=of,
+        regime_name=texts.say(language, f"regime:{of}"),
+        unit=unit(method_id),
+    )
 
 
 @router.get("", operation_id="list_methods", responses=problems())
@@ -88,6 +114,7 @@ async def get_method(
 
 def _out(method_id: str, language: Language) -> MethodOut:
     known = METHODS.get(method_id)
+    others = LEVELS.get(method_id, (Level.CRITERION, Level.OVERALL))
     say = {
         part: texts.say(language, f"method:{method_id}:{part}")
         for part in ("name", "formula", "example", "limits")
@@ -95,7 +122,7 @@ def _out(method_id: str, language: Language) -> MethodOut:
     return MethodOut(
         id=method_id,
         rounding=texts.say(language, "method:rounding"),
-        levels=sorted(known.levels if known else {Level.OVERALL, Level.CRITERION}),
+        levels=sorted(known.levels if known else others),
         bases=sorted(known.bases if known else {Base.ANSWERS}),
         **say,
     )

@@ -29,6 +29,17 @@ def say(language: Language, text_id: str, **params: object) -> str:
     return catalogue(language)[text_id].format_map(params)
 
 
+def both(text_id: str) -> dict[str, str]:
+    """The text in every language."""
+    return {language: catalogue(language)[text_id] for language in LANGUAGES}
+
+
+def month(code: str) -> dict[str, str]:
+    """What the month 2026-03 is called in every language."""
+    first = date.fromisoformat(f"{code}-01")
+    return {"vi": f"Tháng {first.month}/{first.year}", "en": f"{first:%B %Y}"}
+
+
 def _in_vietnamese(value: object) -> object:
     if isinstance(value, Decimal):
         return str(value).replace(".", ",")

@@ -42,6 +42,12 @@ async def codes(session: AsyncSession, limit: int) -> Sequence[str]:
     return (await session.scalars(stmt)).all()
 
 
+async def of_codes(session: AsyncSession, wanted: Sequence[str]) -> Sequence[Agency]:
+    """The agencies of these codes, in the order of the codes."""
+    stmt = select(Agency).where(col(Agency.code).in_(wanted)).order_by(col(Agency.code))
+    return (await session.scalars(stmt)).all()
+
+
 async def check_known(session: AsyncSession, named: Mapping[str, str]) -> None:
     """Nothing when every code (under its pointer) is an agency; else UnknownReferenceError."""
     unknown = await catalogue.missing(session, col(Agency.code), named.values())
@@ -109,6 +115,12 @@ async def get_counter(session: AsyncSession, agency: str, code: str) -> Counter:
         await get(session, agency)
         raise CounterNotFoundError(Fault("/path/counter", "counter-not-found", {"code": code}))
     return counter
+
+
+async def counter_names(session: AsyncSession, agency: str) -> dict[str, Mapping[str, str]]:
+    """The names of the agency's counters, by their codes."""
+    stmt = select(col(Counter.code), col(Counter.name)).where(col(Counter.agency) == agency)
+    return dict((await session.execute(stmt)).all())
 
 
 async def put_counter(

@@ -1,29 +1,16 @@
 """All that figures of agencies rest on, read in a fixed number of round trips."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import surveys, tallies, tally_sheets, targets
+from app.db import funnel, surveys, tallies, tally_sheets, targets
 from app.db.surveys import SurveyForm
 from app.db.tables import Agency
 from app.domain import tally
-from app.domain.figure import Finding, Target
+from app.domain.evidence import Evidence, Funnel
 from app.domain.forms import Part, findings
 from app.domain.period import Period
-from app.domain.tally import SurveyTally
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """An agency's tallies in the surveys that cover it, and what must be known beside them."""
-
-    agency: Agency
-    tallies: tuple[SurveyTally, ...]
-    parts: tuple[Part, ...]
-    findings: tuple[Finding, ...]
-    targets: tuple[Target, ...]
 
 
 async def evidence(
@@ -40,6 +27,7 @@ async def evidence(
     issued = await surveys.issued(
         session, [f.survey.code for f in forms if f.within(period)], codes
     )
+    moved = await funnel.read(session, ids, period)
     evidences = []
     for agency in agencies:
         own = counted.get(agency.id or 0, {})
@@ -50,5 +38,7 @@ async def evidence(
         )
         parts = tuple(Part(t.survey, t.forms, issued.get((t.survey, agency.code))) for t in read)
         notes = (*found.get(agency.id or 0, []), *findings(parts))
-        evidences.append(Evidence(agency, read, parts, notes, tuple(aims.get(agency.code, []))))
+        own_aims = tuple(aims.get(agency.code, []))
+        came = moved.get(agency.id or 0, Funnel())
+        evidences.append(Evidence(agency.code, read, parts, notes, own_aims, came))
     return evidences

@@ -12,6 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.tallies import DAY, IN_CALENDAR, MONTH, MONTHS
+from app.domain.evidence import Funnel
+from app.domain.measure import Level
+from app.domain.period import Period
 
 # What dossiers contribute. One that is only registered, or was not accepted, is not received.
 DOSSIER_CELLS = """
@@ -119,6 +122,23 @@ SUBTRACT_CELLS = """
          = (locked.agency_id, locked.month, locked.counter, locked.procedure, locked.channel)
 """
 
+_READ = text("""
+    SELECT agency_id, sum(received)::bigint, sum(returned)::bigint, sum(late)::bigint,
+           sum(invited)::bigint, sum(opened)::bigint, sum(rated)::bigint
+      FROM funnel
+     WHERE agency_id = ANY(CAST(:agencies AS int[])) AND month BETWEEN :first AND :last
+     GROUP BY 1
+""")
+_SPLIT = text("""
+    SELECT CASE CAST(:by AS text) WHEN 'month' THEN to_char(month, 'YYYY-MM')
+           WHEN 'counter' THEN counter ELSE procedure END,
+           sum(received)::bigint, sum(returned)::bigint, sum(late)::bigint,
+           sum(invited)::bigint, sum(opened)::bigint, sum(rated)::bigint
+      FROM funnel
+     WHERE agency_id = :agency AND month BETWEEN :first AND :last
+     GROUP BY 1
+""")
+
 _ONE = "(SELECT * FROM dossier WHERE agency_id = :agency_id AND code = :dossier)"
 _OF_ONE = text(DOSSIER_CELLS.format(dossiers=_ONE))
 
@@ -152,6 +172,22 @@ async def moved(session: AsyncSession, agency_id: int, dossier: str) -> AsyncIte
     await session.execute(_LOCK, {"cells": _json(before + after)})
     await session.execute(_SUBTRACT, {"cells": _json(before)})
     await session.execute(_ADD, {"cells": _json(after)})
+
+
+async def read(session: AsyncSession, agencies: Sequence[int], period: Period) -> dict[int, Funnel]:
+    """Per agency how far its dossiers of the period came; no entry where there are none."""
+    span = {"first": period.first, "last": period.last}
+    rows = await session.execute(_READ, {"agencies": list(agencies), **span})
+    return {agency: Funnel(*counts) for agency, *counts in rows}
+
+
+async def split(session: AsyncSession, agency: int, period: Period, by: Level) -> dict[str, Funnel]:
+    """An agency's funnel per month, counter or procedure; by channel of rating nothing is known."""
+    if by is Level.CHANNEL:
+        return {}
+    span = {"first": period.first, "last": period.last}
+    rows = await session.execute(_SPLIT, {"agency": agency, "by": by.value, **span})
+    return {key: Funnel(*counts) for key, *counts in rows}
 
 
 def _json(cells: Sequence[Mapping[str, object]]) -> str:

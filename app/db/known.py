@@ -14,7 +14,8 @@ import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import agencies, devices, keys, surveys
+from app.db import agencies, devices, editions, keys, surveys
+from app.db.editions import Publication
 from app.db.keys import Granted
 from app.db.session import Sessions
 from app.db.surveys import SurveyForm
@@ -62,6 +63,12 @@ class Known:
         return await self._get(
             ("grounds", agency, survey, counter),
             lambda session: self._grounds(session, agency, survey, counter),
+        )
+
+    async def publication(self, edition: str) -> Publication:
+        """The published edition; raises EditionNotFoundError."""
+        return await self._get(
+            ("publication", edition), lambda session: editions.publication(session, edition)
         )
 
     async def _grounds(

@@ -1,9 +1,11 @@
 """Procedures: the services that are applied for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from app.db import catalogue
 from app.db.catalogue import Expected
@@ -19,6 +21,12 @@ async def get(session: AsyncSession, code: str) -> Procedure:
             Fault("/path/procedure", "procedure-not-found", {"code": code})
         )
     return procedure
+
+
+async def names(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """The names of procedures, by their codes."""
+    stmt = select(col(Procedure.code), col(Procedure.name)).where(col(Procedure.code).in_(codes))
+    return dict((await session.execute(stmt)).all())
 
 
 async def check_known(session: AsyncSession, code: str) -> None:

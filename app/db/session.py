@@ -71,6 +71,11 @@ def sessions(bind: AsyncEngine | AsyncConnection) -> Sessions:
     )
 
 
+def snapshots(engine: AsyncEngine) -> Sessions:
+    """Sessions that see the database as it was at their first statement, whatever comes in."""
+    return sessions(engine.execution_options(isolation_level="REPEATABLE READ"))
+
+
 async def own_connection(engine: AsyncEngine) -> asyncpg.Connection:
     """A connection that the pool has no part in; every statement on it commits by itself."""
     connection = await engine.connect()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, text
@@ -21,7 +22,7 @@ from app.domain.errors import (
     SurveyQuestionnaireFixedError,
     UnknownReferenceError,
 )
-from app.domain.forms import Issued
+from app.domain.forms import Forms, Issued
 from app.domain.period import Period
 from app.domain.refusals import Refusals
 
@@ -225,4 +226,20 @@ async def issued(
     return {
         (survey, agency): Issued(survey, *said)
         for survey, agency, *said in await session.execute(stmt)
+    }
+
+
+async def response_rates(
+    session: AsyncSession, surveys: Sequence[str], agency: str
+) -> dict[str, Decimal | None]:
+    """Per channel the returned forms of an agency in percent of those it issued."""
+    sums = [func.sum(col(getattr(Distribution, name))) for name in ("issued", "returned")]
+    stmt = (
+        select(col(Distribution.channel), *sums)
+        .where(col(Distribution.agency) == agency, col(Distribution.survey).in_(surveys))
+        .group_by(col(Distribution.channel))
+    )
+    return {
+        channel: Forms(issued, returned, None).response_rate
+        for channel, issued, returned in await session.execute(stmt)
     }

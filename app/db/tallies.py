@@ -4,13 +4,15 @@ The fragments below say once how a rating and a sheet are counted; whatever coun
 sheet, a recount) is built from them, so two counts cannot differ by their wording.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.surveys import SurveyForm
 from app.domain import tally
+from app.domain.measure import Level
 from app.domain.period import Period
 from app.domain.tally import SurveyTally
 
@@ -149,11 +151,20 @@ months AS MATERIALIZED ({MONTHS}), rated AS MATERIALIZED (
 UNFIT = "(SELECT coalesce(sum(unfit), 0)::bigint FROM rated)"
 
 _READ = text("""
-    SELECT agency_id, survey_id, question, option, sum(n)::bigint
+    SELECT agency_id, survey_id, '' AS key, question, option, sum(n)::bigint
       FROM tally_cell
      WHERE agency_id = ANY(CAST(:agencies AS int[])) AND survey_id = ANY(CAST(:surveys AS int[]))
        AND facet = 'all' AND month BETWEEN :first AND :last
-     GROUP BY 1, 2, 3, 4
+     GROUP BY 1, 2, 3, 4, 5
+""")
+_SPLIT = text("""
+    SELECT agency_id, survey_id,
+           CASE facet WHEN 'all' THEN to_char(month, 'YYYY-MM') ELSE facet_key END AS key,
+           question, option, sum(n)::bigint
+      FROM tally_cell
+     WHERE agency_id = :agency AND survey_id = ANY(CAST(:surveys AS int[]))
+       AND facet = :facet AND month BETWEEN :first AND :last
+     GROUP BY 1, 2, 3, 4, 5
 """)
 
 
@@ -176,23 +187,38 @@ async def read(
     session: AsyncSession, agencies: Sequence[int], surveys: Sequence[SurveyForm], period: Period
 ) -> dict[int, dict[str, SurveyTally]]:
     """Per agency, and survey code, the tally of the period; no entry where nothing is counted."""
-    rows = await session.execute(
-        _READ,
-        {
-            "agencies": list(agencies),
-            "surveys": [survey.id for survey in surveys],
-            "first": period.first,
-            "last": period.last,
-        },
-    )
-    cells: dict[tuple[int, int], dict[tuple[int, int], int]] = {}
-    for agency, survey, question, option, n in rows:
-        cells.setdefault((agency, survey), {})[question, option] = n
-    forms = {survey.id: survey for survey in surveys}
+    rows = await session.execute(_READ, {"agencies": list(agencies), **_of(surveys, period)})
     found: dict[int, dict[str, SurveyTally]] = {}
-    for (agency, survey), counted in cells.items():
-        form = forms[survey]
-        found.setdefault(agency, {})[form.survey.code] = tally.read(
-            form.survey.code, form.questionnaire, counted
-        )
+    for (agency, _), of_survey in _tallies(rows, surveys):
+        found.setdefault(agency, {})[of_survey.survey] = of_survey
     return found
+
+
+async def split(
+    session: AsyncSession, agency: int, surveys: Sequence[SurveyForm], period: Period, by: Level
+) -> dict[str, list[SurveyTally]]:
+    """An agency's tallies per month (2026-03), channel, counter or procedure."""
+    facet = "all" if by is Level.MONTH else by.value
+    rows = await session.execute(_SPLIT, {"agency": agency, "facet": facet, **_of(surveys, period)})
+    found: dict[str, list[SurveyTally]] = {}
+    for (_, key), of_survey in _tallies(rows, surveys):
+        found.setdefault(key, []).append(of_survey)
+    return found
+
+
+def _of(surveys: Sequence[SurveyForm], period: Period) -> dict[str, object]:
+    ids = [survey.id for survey in surveys]
+    return {"surveys": ids, "first": period.first, "last": period.last}
+
+
+def _tallies(
+    rows: Iterable[Any], surveys: Sequence[SurveyForm]
+) -> Iterator[tuple[tuple[int, str], SurveyTally]]:
+    """The tallies that rows of cells make, each with its agency and key, in the surveys' order."""
+    cells: dict[tuple[int, int, str], dict[tuple[int, int], int]] = {}
+    for agency, survey, key, question, option, n in rows:
+        cells.setdefault((survey, agency, key), {})[question, option] = n
+    for form in surveys:
+        for (survey, agency, key), counted in cells.items():
+            if survey == form.id:
+                yield (agency, key), tally.read(form.survey.code, form.questionnaire, counted)

@@ -267,7 +267,7 @@ async def test_every_method_is_explained_in_both_languages(client):
     for language in ("vi", "en"):
         answer = await client.get("/v1/methods", headers={"Accept-Language": language})
         methods = answer.json()["items"]
-        assert len(methods) == 9
+        assert len(methods) == 11
         for method in methods:
             alone = await client.get(
                 f"/v1/methods/{method['id']}", headers={"Accept-Language": language}

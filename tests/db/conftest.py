@@ -14,7 +14,7 @@ from app.db import schema
 from app.db.embedded import EmbeddedServer
 from app.db.group_commit import GroupCommit
 from app.db.known import Known
-from app.db.session import open_engine, own_connection, sessions
+from app.db.session import open_engine, own_connection, sessions, snapshots
 from app.db.tables import SQLModel
 from app.main import create_app
 from app.settings import Settings
@@ -39,6 +39,7 @@ def serving(committing):
     def start(most_waiting=1000):
         app = create_app(Settings(log_level="error"))
         app.state.sessions, app.state.reference_key = sessions(committing), REFERENCE_KEY.encode()
+        app.state.snapshots = snapshots(committing)
         app.state.known = Known(app.state.sessions)
         connect = partial(own_connection, committing)
         app.state.group_commit = GroupCommit(connect, most_waiting)

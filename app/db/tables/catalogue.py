@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     Numeric,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -234,3 +236,55 @@ class PublishedIndex(SQLModel, table=True):
     peer_group: str | None = Field(foreign_key="peer_group.code")
     figures: list[dict[str, Any]] = json()
     revision: int = revision()
+
+
+class SelfAssessment(SQLModel, table=True):
+    """What an agency enters itself for the nine indices of TT 01/2018 in a period."""
+
+    __tablename__: ClassVar[str] = "self_assessment"
+
+    agency: str = Field(foreign_key="agency.code", primary_key=True)
+    first: date = Field(primary_key=True)
+    last: date = Field(primary_key=True)
+    points: dict[str, int] = json()
+    counts: dict[str, list[int]] = json()
+    complaints: list[str] = Field(sa_type=ARRAY(Text))
+    revision: int = revision()
+
+
+class Edition(SQLModel, table=True):
+    """Figures and rankings as they were frozen on one day, for good.
+
+    `document` is canonical JSON; its digest is what readers check it by. A trigger keeps a
+    published row as it is.
+    """
+
+    __table_args__ = (
+        CheckConstraint("digest = sha256(document)", name="digest"),
+        CheckConstraint("(supersedes IS NULL) = (reason IS NULL)", name="reason"),
+        CheckConstraint("supersedes <> code", name="supersedes"),
+        CheckConstraint("(published_at IS NULL) = (published_by IS NULL)", name="published"),
+        # One edition has one successor; of several drafts only one is published.
+        Index(
+            "edition_successor_key",
+            "supersedes",
+            unique=True,
+            postgresql_where=text("published_at IS NOT NULL"),
+        ),
+        Index("edition_published_idx", "published_at", "code"),
+    )
+
+    code: str = Field(primary_key=True)
+    title: dict[str, str] = json()
+    peer_group: str = Field(foreign_key="peer_group.code", index=True)
+    first: date
+    last: date
+    request: bytes = Field(sa_type=LargeBinary)
+    document: bytes = Field(sa_type=LargeBinary)
+    digest: bytes = Field(sa_type=LargeBinary)
+    supersedes: str | None = Field(default=None, foreign_key="edition.code")
+    reason: str | None = None
+    frozen_at: datetime
+    frozen_by: str
+    published_at: datetime | None = None
+    published_by: str | None = None

@@ -1,0 +1,176 @@
+"""What is asked of an edition and how it is answered."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from app.api.figures import MOST_SURVEYS, MethodId, check_origin, once
+from app.api.schemas import (
+    Code,
+    In,
+    Localised,
+    Moment,
+    Out,
+    PeriodOut,
+    PeriodText,
+    Prose,
+    example,
+)
+from app.db.editions import Entry
+from app.domain.errors import Fault
+from app.domain.figure import Rounding
+from app.domain.measure import Base
+from app.domain.structure import View
+
+FROZEN = {
+    "code": "so-ban-nganh-2026-q1",
+    "title": {"vi": "Mức độ hài lòng quý I năm 2026, khối sở, ban, ngành", "en": None},
+    "peer_group": "so-ban-nganh",
+    "period": {"first": "2026-01-01", "last": "2026-03-31"},
+    "state": "frozen",
+    "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "supersedes": None,
+    "reason": None,
+    "superseded_by": None,
+    "frozen_at": "2026-04-02T09:00:00+07:00",
+    "published_at": None,
+    "url": "/v1/editions/so-ban-nganh-2026-q1",
+}
+ASKED = {
+    "code": "so-ban-nganh-2026-q1",
+    "title": {"vi": "Mức độ hài lòng quý I năm 2026, khối sở, ban, ngành"},
+    "peer_group": "so-ban-nganh",
+    "period": "2026-Q1",
+    "surveys": ["tthc-2026"],
+    "method": "top2-share@1",
+    "minimum_n": 5,
+}
+
+
+class EditionIn(In):
+    """Which figures are frozen under which code, and what they take the place of."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(ASKED))
+
+    code: Code
+    title: Localised
+    peer_group: Code
+    period: PeriodText = Field(description="2022, 2022-Q3 or 2022-07")
+    surveys: Annotated[list[Code], Field(max_length=MOST_SURVEYS), AfterValidator(once)] = Field(
+        default=[]
+    )
+    source: Code | None = Field(default=None, description="Instead of surveys, e.g. sipas")
+    earlier_surveys: Annotated[list[Code], Field(max_length=MOST_SURVEYS), AfterValidator(once)] = (
+        Field(default=[], description="Surveys of the period before, where they are others")
+    )
+    method: MethodId | None = Field(
+        default=None, description="Default top2-share@1; as-published@1 of a source"
+    )
+    base: Base = Base.ANSWERS
+    view: View = View.AS_WAS
+    rounding: Rounding = Rounding.HALF_UP
+    decimals: Annotated[int, Field(strict=True, ge=0, le=2)] = 2
+    minimum_n: Annotated[int | None, Field(strict=True, ge=1, le=1000)] = Field(
+        default=None, description="Default HAILONG_MINIMUM_N"
+    )
+    supersedes: Code | None = Field(default=None, description="The edition that this one revises")
+    reason: Prose | None = Field(default=None, min_length=1, description="Why it is revised")
+
+    @model_validator(mode="after")
+    def _either_or(self) -> "EditionIn":
+        check_origin(self.method, self.surveys, self.source)
+        return self
+
+    def faults(self) -> Iterator[Fault]:
+        """A revision says what it revises and why; nothing revises itself."""
+        if self.supersedes is not None and not (self.reason or "").strip():
+            yield Fault("/reason", "missing")
+        if self.supersedes is None and self.reason is not None:
+            yield Fault("/supersedes", "missing")
+        if self.supersedes == self.code:
+            yield Fault("/supersedes", "names-itself")
+
+
+class EditionOut(Out):
+    """An edition by its code, and the digest that its document is checked by."""
+
+    model_config = ConfigDict(json_schema_extra=example(FROZEN))
+
+    code: str
+    title: Localised
+    peer_group: str
+    period: PeriodOut
+    state: Literal["frozen", "published"]
+    digest: str = Field(description="sha-256 of the document, byte for byte")
+    supersedes: str | None
+    reason: str | None
+    superseded_by: str | None
+    frozen_at: Moment
+    published_at: Moment | None
+    url: str
+
+
+def edition_out(entry: Entry) -> EditionOut:
+    """The edition as it is shown."""
+    edition = entry.edition
+    return EditionOut(
+        code=edition.code,
+        title=Localised.model_validate(edition.title),
+        peer_group=edition.peer_group,
+        period=PeriodOut(first=edition.first, last=edition.last),
+        state="frozen" if edition.published_at is None else "published",
+        digest=f"sha-256:{edition.digest.hex()}",
+        supersedes=edition.supersedes,
+        reason=edition.reason,
+        superseded_by=entry.superseded_by,
+        frozen_at=edition.frozen_at,
+        published_at=edition.published_at,
+        url=f"/v1/editions/{edition.code}",
+    )
+
+
+class EntryOut(Out):
+    """A figure as one edition, or the present, has it."""
+
+    status: str
+    value: float | None
+    n: int | None
+    rank: int | None
+
+
+class DifferenceOut(Out):
+    """A figure that is another now than it was in the edition; None where there is none."""
+
+    agency: str
+    criterion: str
+    published: EntryOut | None
+    now: EntryOut | None
+
+
+DIFFERING = {
+    "edition": "so-ban-nganh-2026-q1",
+    "against": None,
+    "as_of": "2026-06-01T08:00:00+07:00",
+    "compared": 126,
+    "items": [
+        {
+            "agency": "H32.15",
+            "criterion": "overall",
+            "published": {"status": "ok", "value": 91.2, "n": 1204, "rank": 1},
+            "now": {"status": "ok", "value": 91.14, "n": 1207, "rank": 2},
+        }
+    ],
+}
+
+
+class DifferencesOut(Out):
+    """Where an edition differs from what is known now, or from another edition."""
+
+    model_config = ConfigDict(json_schema_extra=example(DIFFERING))
+
+    edition: str
+    against: str | None = Field(description="The other edition; null: what is known now")
+    as_of: Moment
+    compared: int = Field(description="Figures that were compared")
+    items: list[DifferenceOut]

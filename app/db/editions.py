@@ -1,0 +1,174 @@
+"""Editions: stored once, published once, and never changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, defer
+from sqlmodel import col
+
+from app.db.tables import Edition
+from app.domain.errors import (
+    EditionExistsError,
+    EditionNotFoundError,
+    EditionNotRevisableError,
+    Fault,
+    UnknownReferenceError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An edition without its document, and the published one that superseded it."""
+
+    edition: Edition
+    superseded_by: str | None
+
+
+_successor = aliased(Edition)
+_ENTRY = (
+    select(Edition, col(_successor.code))
+    .outerjoin(
+        _successor,
+        (col(_successor.supersedes) == Edition.code) & col(_successor.published_at).is_not(None),
+    )
+    .options(defer(Edition.document))  # type: ignore[arg-type]  # a column of the mapped class
+)
+
+
+async def get(session: AsyncSession, code: str, pointer: str = "/path/edition") -> Entry:
+    """The edition, published or not; raises EditionNotFoundError."""
+    found = (await session.execute(_ENTRY.where(col(Edition.code) == code))).first()
+    if found is None:
+        raise EditionNotFoundError(Fault(pointer, "edition-not-found", {"code": code}))
+    return Entry(*found)
+
+
+async def document(session: AsyncSession, code: str) -> bytes:
+    """The edition's document."""
+    stmt = select(col(Edition.document)).where(col(Edition.code) == code)
+    return (await session.scalars(stmt)).one()
+
+
+async def held(session: AsyncSession, code: str, request: bytes) -> Entry | None:
+    """The edition that this request froze before, or None; EditionExistsError of another one."""
+    found = (await session.execute(_ENTRY.where(col(Edition.code) == code))).first()
+    if found is None:
+        return None
+    if found[0].request != request:
+        raise EditionExistsError(Fault("/code", "edition-exists", {"code": code}))
+    return Entry(*found)
+
+
+async def check_revisable(session: AsyncSession, code: str) -> Edition:
+    """The published edition that can be superseded; else a refusal."""
+    found = (await session.execute(_ENTRY.where(col(Edition.code) == code))).first()
+    pointer, params = "/supersedes", {"code": code}
+    if found is None:
+        raise UnknownReferenceError(Fault(pointer, "edition-not-found", params))
+    if found[0].published_at is None or found[1] is not None:
+        raise EditionNotRevisableError(Fault(pointer, "edition-not-revisable", params))
+    edition: Edition = found[0]
+    return edition
+
+
+async def freeze(session: AsyncSession, values: dict[str, Any]) -> Entry:
+    """Store a new edition; raises EditionExistsError when its code was taken meanwhile."""
+    stmt = insert(Edition).values(**values).on_conflict_do_nothing().returning(Edition)
+    stored = await session.scalar(stmt)
+    if stored is None:
+        params = {"code": values["code"]}
+        raise EditionExistsError(Fault("/code", "edition-exists", params))
+    return Entry(stored, None)
+
+
+async def publish(session: AsyncSession, code: str, by: str, at: datetime) -> Entry:
+    """Publish the edition for good and return it; said again it changes nothing.
+
+    Raises EditionNotFoundError, or EditionNotRevisableError when another has superseded the same.
+    """
+    entry = await get(session, code)
+    if entry.edition.published_at is not None:
+        return entry
+    try:
+        async with session.begin_nested():
+            await session.execute(
+                update(Edition)
+                .where(col(Edition.code) == code, col(Edition.published_at).is_(None))
+                .values(published_at=at, published_by=by)
+            )
+    except IntegrityError:
+        params = {"code": entry.edition.supersedes}
+        raise EditionNotRevisableError(
+            Fault("/path/edition", "edition-not-revisable", params)
+        ) from None
+    await session.refresh(entry.edition, ["published_at", "published_by"])
+    return entry
+
+
+async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[Entry]:
+    """Up to `limit` published editions, the latest first, that come after the one of that code."""
+    published = (col(Edition.published_at), col(Edition.code))
+    stmt = _ENTRY.where(published[0].is_not(None))
+    if after is not None:
+        then = select(published[0]).where(published[1] == after).scalar_subquery()
+        stmt = stmt.where(tuple_(*published) < tuple_(then, after))
+    stmt = stmt.order_by(published[0].desc(), published[1].desc()).limit(limit)
+    return [Entry(*found) for found in await session.execute(stmt)]
+
+
+async def latest(session: AsyncSession, peer_group: str | None) -> str:
+    """The code of the newest period's published edition that nothing has superseded."""
+    stmt = (
+        _ENTRY.where(col(Edition.published_at).is_not(None), col(_successor.code).is_(None))
+        .order_by(
+            col(Edition.last).desc(), col(Edition.published_at).desc(), col(Edition.code).desc()
+        )
+        .limit(1)
+    )
+    if peer_group is not None:
+        stmt = stmt.where(col(Edition.peer_group) == peer_group)
+    found = (await session.execute(stmt)).first()
+    if found is None:
+        code = peer_group or "latest"
+        raise EditionNotFoundError(Fault("/query/peer_group", "edition-not-found", {"code": code}))
+    latest_code: str = found[0].code
+    return latest_code
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a reader is sent, and the tag that tells it from others."""
+
+    content: bytes
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A published edition as it is served, and the published one that superseded it."""
+
+    code: str
+    document: bytes
+    digest: str
+    published_at: datetime
+    superseded_by: str | None
+    # What was made of it for readers, by what they asked for; it never changes.
+    rendered: dict[tuple[str, ...], Rendered]
+
+
+async def publication(session: AsyncSession, code: str) -> Publication:
+    """The published edition; raises EditionNotFoundError."""
+    entry = await get(session, code)
+    edition = entry.edition
+    if edition.published_at is None:
+        raise EditionNotFoundError(Fault("/path/edition", "edition-not-found", {"code": code}))
+    stored = await document(session, code)
+    return Publication(
+        code, stored, edition.digest.hex(), edition.published_at, entry.superseded_by, {}
+    )

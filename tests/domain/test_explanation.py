@@ -1,0 +1,550 @@
+"""A clerk repeats every number by hand, from what the explanation gives and nothing else."""
+
+import ast
+import json
+import operator
+import re
+from decimal import Decimal
+from fractions import Fraction
+from math import sqrt
+from pathlib import Path
+
+import pytest
+from factories import five_levels, option, questionnaire
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.api.explanations import ExplanationOut, explanation_out
+from app.domain import methods, period, published, tally
+from app.domain import questionnaire as forms
+from app.domain.explanation import explain
+from app.domain.figure import Rounding, Terms, judge
+from app.domain.measure import Base, Level, question_key
+from app.domain.published import PublishedFigure
+
+YEAR = period.parse("2022")
+TERMS = Terms(YEAR)
+EXAMPLES = Path(__file__).parents[2] / "examples" / "khanh-hoa-2022"
+LEVELS = (Level.OVERALL, Level.CRITERION, Level.QUESTION, Level.OPTION)
+
+THIRDS = {
+    "code": "q3",
+    "text": {"vi": "Bốn mức", "en": "Four levels"},
+    "options": [option(str(s), score=s, satisfied=s > 2) for s in (4, 3, 2, 1)],
+}
+TIMES = {"code": "q4", "text": {"vi": "Số lần"}, "options": [option("one"), option("more")]}
+FORM = forms.read(
+    "form",
+    1,
+    questionnaire(
+        ("access", [five_levels("q1"), five_levels("q2", na=True)]),
+        ("service", [THIRDS]),
+        ("visits", [TIMES]),
+        ("general", [five_levels("q5")]),
+        overall="q5",
+        weights={"access": 2.5},
+    ),
+)
+
+counts = st.integers(0, 30)
+tallies = st.builds(
+    lambda survey, number, rows: tally.SurveyTally(survey, FORM, number, rows),
+    st.sampled_from(["s1", "s2"]),
+    st.integers(0, 150),
+    st.tuples(*(st.tuples(*[counts] * size) for size in (5, 6, 4, 2, 5))),
+)
+makes = st.sampled_from(
+    [
+        (method.id, level, Terms(YEAR, base))
+        for method in methods.METHODS.values()
+        for level in LEVELS
+        for base in sorted(method.bases)
+        if level in method.levels
+    ]
+)
+surveys = st.lists(tallies, min_size=1, max_size=2, unique_by=lambda found: found.survey)
+
+
+def everything(_tally):
+    return True
+
+
+def explained(method, measure, terms=TERMS, shown=everything):
+    """The figure and its explanation as JSON, or None where there is none."""
+    figure = judge(measure, terms, [], [])
+    found = explain(method, figure, terms, shown)
+    return figure, found and json.loads(explanation_out(found).model_dump_json())
+
+
+def figures(method, found, level, terms=TERMS, shown=everything):
+    if method == "mean-of-units@1":
+        units = {survey.survey: [survey] for survey in found}
+        made = [methods.mean_of_units(units, terms.base, terms.minimum_n)[0]]
+    else:
+        made = methods.measures(methods.METHODS[method], found, level, terms.base)
+    return [explained(method, measure, terms, shown) for measure in made]
+
+
+def answers(one):
+    return sum(option["count"] for option in one["options"] if option["counted"])
+
+
+def share(inputs, base):
+    satisfied = sum(o["count"] for one in inputs for o in one["options"] if o["satisfied"])
+    return Fraction(100 * satisfied, sum(whole(one, base) for one in inputs))
+
+
+def whole(one, base):
+    return one["forms"] if base is Base.FORMS else answers(one)
+
+
+def mean_score(inputs, _base):
+    points = Fraction(0)
+    for one in inputs:
+        counted = [option for option in one["options"] if option["counted"]]
+        best, worst = (f(option["score"] for option in counted) for f in (max, min))
+        for option_ in counted:
+            points += option_["count"] * Fraction(option_["score"] - worst, best - worst)
+    return 100 * points / sum(answers(one) for one in inputs)
+
+
+def of_maximum(inputs, _base):
+    counted = [[option for option in one["options"] if option["counted"]] for one in inputs]
+    earned = sum(o["count"] * o["score"] for options in counted for o in options)
+    most = sum(
+        sum(o["count"] for o in options) * max(o["score"] for o in options) for options in counted
+    )
+    return Fraction(100 * earned, most)
+
+
+POOLED = {
+    "top2-share@1": share,
+    "overall-question@1": share,
+    "mean-of-criteria@1": share,
+    "mean-of-questions@1": share,
+    "weighted-criteria@1": share,
+    "mean-score@1": mean_score,
+    "share-of-maximum@1": of_maximum,
+    "mean-of-units@1": share,
+    "as-published@1": None,
+}
+
+
+def by_hand(method, measure, document, base):
+    if measure.level is Level.OPTION:
+        chosen = sum(
+            option["count"]
+            for one in document["inputs"]
+            for option in one["options"]
+            if f"{one['question']['code']}:{option['code']}" == measure.code
+        )
+        return Fraction(100 * chosen, sum(whole(one, base) for one in document["inputs"]))
+    if not document["parts"]:
+        return POOLED[method](document["inputs"], base)
+    total = weights = Fraction(0)
+    for part in document["parts"]:
+        printed = Fraction(str(part["value"]))
+        value = POOLED[method](part["inputs"], base) if part["inputs"] else printed
+        assert value == Fraction(part["exact"])
+        weight = Fraction(str(part["weight"]))
+        total, weights = total + weight * value, weights + weight
+    return total / weights
+
+
+def limits_by_hand(value, inputs, base, z):
+    most = {}
+    for one in inputs:
+        size = one["forms"] if base is Base.FORMS else min(answers(one), one["forms"])
+        most[one["survey"]] = max(size, most.get(one["survey"], 0))
+    n, p = sum(most.values()), float(value / 100)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return n, [100 * (p + z * z / (2 * n) + side * half) / (1 + z * z / n) for side in (-1, 1)]
+
+
+def half_up_by_hand(value, places=2):
+    return Fraction(int(value * 10**places + Fraction(1, 2)), 10**places)
+
+
+OPERATIONS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.Div: operator.truediv}
+
+
+def reckon(node):
+    if isinstance(node, ast.BinOp):
+        return OPERATIONS[type(node.op)](reckon(node.left), reckon(node.right))
+    return Fraction(str(node.value))
+
+
+def on_the_calculator(work):
+    return reckon(ast.parse(work.replace("×", "*"), mode="eval").body)
+
+
+def lines(document, language):
+    """The calculations in the sentences, with decimal points, without the interval's formula."""
+    for step in document["steps"]:
+        if "Wilson" not in step["en"]:
+            work = step[language].rpartition(": ")[2].removesuffix(".").removesuffix(" %")
+            yield work if language == "en" else work.replace(",", ".")
+
+
+def khanh_hoa():
+    asked = {
+        entry["put"].split("/")[3]: entry["body"]
+        for entry in json.loads((EXAMPLES / "2-questionnaires.json").read_text("utf-8"))
+    }
+    uses = {
+        entry["put"].split("/")[3]: entry["body"].get("questionnaire")
+        for entry in json.loads((EXAMPLES / "3-surveys.json").read_text("utf-8"))
+        if "distributions" not in entry["put"]
+    }
+    for entry in json.loads((EXAMPLES / "4-counts.json").read_text("utf-8")):
+        sheet = entry["body"]
+        form = forms.read(uses[sheet["survey"]], 1, asked[uses[sheet["survey"]]])
+        rows = tuple(
+            tuple(sheet["counts"][question.code][option.code] for option in question.options)
+            for question in form.questions
+        )
+        yield tally.SurveyTally(sheet["survey"], form, sheet["forms"], rows)
+
+
+KHANH_HOA = list(khanh_hoa())
+SIPAS = [
+    PublishedFigure(f"c{place}", {"vi": f"Tiêu chí {place}"}, Decimal(value), None, None)
+    for place, value in enumerate(["70.69", "78.61", "84.56", "89.23", "85.25", "82.16"], 1)
+]
+OVERALL = PublishedFigure("overall", {"vi": "Chỉ số chung"}, Decimal("81.75"), 13, 18)
+
+
+def test_a_clerk_knows_every_method():
+    assert set(POOLED) == {*methods.METHODS, *published.METHODS}
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("top2-share@1", "95,95"),
+        ("overall-question@1", "100,00"),
+        ("mean-of-criteria@1", "97,04"),
+        ("mean-of-questions@1", "95,77"),
+        ("weighted-criteria@1", "97,04"),
+        ("mean-score@1", "83,78"),
+        ("share-of-maximum@1", "87,03"),
+        ("mean-of-units@1", "96,14"),  # (75/80 + 67/68) / 2, as if the two parts were units
+    ],
+)
+def test_khanh_hoa_is_repeated_by_hand(method, expected):
+    ((figure, document),) = figures(method, KHANH_HOA, Level.OVERALL)
+    value = by_hand(method, figure.measure, document, Base.ANSWERS)
+    assert value == Fraction(document["exact"]) == figure.measure.value
+    assert f"{float(half_up_by_hand(value)):.2f}".replace(".", ",") == expected
+    last = [step for step in document["steps"] if "Wilson" not in step["en"]][-1]
+    assert last["vi"].endswith(f" {expected} %.")
+    assert last["en"].endswith(f" {expected.replace(',', '.')} %.")
+
+
+def test_the_pooled_share_of_khanh_hoa_is_142_of_148():
+    ((_, document),) = figures("top2-share@1", KHANH_HOA, Level.OVERALL)
+    assert document["sums"] == {
+        "numerator": 142,
+        "denominator": 148,
+        "weighted_sum": None,
+        "weight": None,
+    }
+    assert document["exact"] == "3550/37"
+    assert document["interval"] == {"n": 30, "z": 1.959964, "ci_low": 82.28, "ci_high": 99.18}
+    said = [step["vi"] for step in document["steps"]]
+    assert said[0] == "Câu q1 (đợt khảo sát sct-2022-a): (6 + 7) / 13 = 13 / 13."
+    assert said[-2] == "Cộng các tử số, cộng các mẫu số: 142 / 148 × 100 ≈ 95,95 %."
+
+
+def test_a_mean_of_criteria_shows_each_criterion_with_its_questions():
+    ((_, document),) = figures("mean-of-criteria@1", KHANH_HOA, Level.OVERALL)
+    (facilities,) = [part for part in document["parts"] if part["code"] == "facilities"]
+    assert (facilities["numerator"], facilities["denominator"], facilities["value"]) == (
+        26,
+        30,
+        86.67,
+    )
+    assert [one["survey"] for one in facilities["inputs"]] == ["sct-2022-a", "sct-2022-b"]
+    assert document["inputs"] == []
+    assert document["sums"]["weight"] == 9
+    assert any(
+        step["vi"].endswith("(facilities): 26 / 30 × 100 ≈ 86,6667 %.")
+        for step in document["steps"]
+    )
+
+
+@given(surveys, makes)
+def test_every_figure_is_repeated_by_hand(found, made):
+    method, level, terms = made
+    for figure, document in figures(method, found, level, terms):
+        assert (document is None) is (figure.value is None)
+        if document:
+            value = by_hand(method, figure.measure, document, terms.base)
+            assert value == Fraction(document["exact"]) == figure.measure.value
+            assert float(half_up_by_hand(value)) == document["value"] == float(figure.value)
+            assert document["decimals"] == 2
+
+
+@given(surveys, makes)
+def test_every_interval_is_repeated_by_hand(found, made):
+    method, level, terms = made
+    for document in filter(None, (one for _, one in figures(method, found, level, terms))):
+        whole = document["interval"]
+        if method == "mean-of-units@1":
+            assert whole is None
+            continue
+        parts, expected = document["parts"] or [{**document, **whole, "weight": 1}], [0.0, 0.0]
+        weights = sum(part["weight"] for part in parts)
+        for part in parts:
+            value = Fraction(part["exact"])
+            n, limits = limits_by_hand(value, part["inputs"], terms.base, whole["z"])
+            assert part["n"] == n
+            assert [part["ci_low"], part["ci_high"]] == pytest.approx(limits, abs=0.006)
+            for side in (0, 1):
+                expected[side] += part["weight"] / weights * limits[side]
+        assert whole["n"] == min(part["n"] for part in parts)
+        assert [whole["ci_low"], whole["ci_high"]] == pytest.approx(expected, abs=0.006)
+
+
+@given(surveys, makes)
+def test_the_sums_shown_add_up(found, made):
+    method, level, terms = made
+    for document in filter(None, (one for _, one in figures(method, found, level, terms))):
+        sums, parts = document["sums"], document["parts"]
+        if parts:
+            weighted = sum(part["weight"] * Fraction(part["exact"]) for part in parts)
+            assert sums["weighted_sum"] == pytest.approx(float(weighted))
+            assert sums["weight"] == sum(part["weight"] for part in parts)
+        for group in parts or [{**document, **sums}]:
+            for one in group["inputs"]:
+                earned = sum(o["count"] * o["points"] for o in one["options"])
+                assert one["numerator"] == pytest.approx(earned)
+            for side in ("numerator", "denominator"):
+                assert group[side] == pytest.approx(sum(one[side] for one in group["inputs"]))
+
+
+@given(surveys, st.sampled_from(sorted(methods.METHODS)), st.sampled_from(["vi", "en"]))
+def test_every_line_is_true_on_a_pocket_calculator(found, method, language):
+    ((figure, document),) = figures(method, found, Level.OVERALL)
+    if not document:
+        return
+    *_, last = lines(document, language)
+    assert last.split()[-1] == str(figure.value)
+    for line in lines(document, language):
+        first, *others = re.split(r" ([=≈]) ", line)
+        for sign, right in zip(others[::2], others[1::2], strict=True):
+            known, shown = on_the_calculator(first), on_the_calculator(right)
+            assert known == shown if sign == "=" else 0 < abs(known - shown) < Fraction(1, 100)
+            first = right
+
+
+def test_a_share_of_forms_is_divided_by_the_forms():
+    form = forms.read("f", 1, questionnaire(("c", [five_levels("q1")])))
+    found = [tally.SurveyTally("s", form, 13, ((6, 4, 0, 2, 0),))]
+    ((_, document),) = figures("top2-share@1", found, Level.OVERALL, Terms(YEAR, Base.FORMS))
+    assert (document["inputs"][0]["denominator"], document["value"]) == (13, 76.92)
+    assert document["steps"][0]["en"] == "Question q1 (survey s): (6 + 4) / 13 = 10 / 13."
+
+
+def test_nobody_satisfied_is_nought():
+    form = forms.read("f", 1, questionnaire(("c", [five_levels("q1")])))
+    found = [tally.SurveyTally("s", form, 13, ((0, 0, 0, 13, 0),))]
+    ((_, document),) = figures("top2-share@1", found, Level.OVERALL)
+    assert [step["vi"] for step in document["steps"][:2]] == [
+        "Câu q1 (đợt khảo sát s): 0 / 13.",
+        "Kết quả: 0 / 13 × 100 = 0,00 %.",
+    ]
+
+
+def test_weights_stand_in_the_calculation():
+    document = questionnaire(
+        ("a", [five_levels("q1")]), ("b", [five_levels("q2")]), weights={"a": 3, "b": 1}
+    )
+    form = forms.read("f", 1, document)
+    found = [tally.SurveyTally("s", form, 10, ((8, 0, 2, 0, 0), (9, 0, 1, 0, 0)))]
+    ((_, shown),) = figures("weighted-criteria@1", found, Level.OVERALL)
+    assert [(part["code"], part["weight"], part["value"]) for part in shown["parts"]] == [
+        ("a", 3, 80),
+        ("b", 1, 90),
+    ]
+    assert shown["sums"]["weighted_sum"] == 330
+    assert shown["steps"][-2]["vi"] == (
+        "Lấy trung bình: (3 × 80 + 1 × 90) / 4 = 330 / 4 = 82,50 %."
+    )
+
+
+def test_points_are_earned_by_each_answer():
+    form = forms.read("f", 1, questionnaire(("c", [THIRDS])))
+    found = [tally.SurveyTally("s", form, 4, ((1, 2, 0, 1),))]
+    ((_, level),) = figures("mean-score@1", found, Level.OVERALL)
+    ((_, maximum),) = figures("share-of-maximum@1", found, Level.OVERALL)
+    assert level["steps"][0]["vi"] == (
+        "Câu q3 (đợt khảo sát s): (1 × 1 + 2 × (2/3)) / 4 = (7/3) / 4."
+    )
+    assert maximum["steps"][0]["vi"] == (
+        "Câu q3 (đợt khảo sát s): (1 × 4 + 2 × 3 + 1 × 1) / (4 × 4) = 11 / 16."
+    )
+
+
+def test_an_option_is_explained_as_an_option():
+    measures = methods.measures(
+        methods.METHODS["top2-share@1"], KHANH_HOA, Level.OPTION, Base.ANSWERS
+    )
+    (measure,) = [one for one in measures if one.code == "q7:on_time"]
+    _, document = explained("top2-share@1", measure)
+    assert [o["points"] for o in document["inputs"][0]["options"]] == [0, 1, 0]
+    assert document["formula"]["vi"].startswith("Số câu trả lời chọn phương án này")
+    assert document["steps"][1]["vi"] == "Kết quả: 10 / 13 × 100 ≈ 76,92 %."
+
+
+def test_units_are_the_parts_of_their_mean():
+    ((_, document),) = figures("mean-of-units@1", KHANH_HOA, Level.OVERALL)
+    assert [(part["code"], part["numerator"]) for part in document["parts"]] == [
+        ("sct-2022-a", 75),
+        ("sct-2022-b", 67),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "bodies", "expected", "last"),
+    [
+        ("as-published@1", [[*SIPAS, OVERALL]], "81.75", "81,75 %."),
+        (
+            "mean-of-criteria@1",
+            [[*SIPAS, OVERALL]],
+            "81.75",
+            "(70,69 + 78,61 + 84,56 + 89,23 + 85,25 + 82,16) / 6 = 490,5 / 6 = 81,75 %.",
+        ),
+        (
+            "mean-of-units@1",
+            [[OVERALL], [PublishedFigure("overall", {"vi": "x"}, Decimal(90), None, None)]],
+            "85.88",
+            "(81,75 + 90) / 2 = 171,75 / 2 ≈ 85,88 %.",
+        ),
+    ],
+)
+def test_printed_values_are_the_inputs_of_what_follows_from_them(method, bodies, expected, last):
+    (measure,) = published.measures(method, Level.OVERALL, bodies)
+    figure, document = explained(method, measure)
+    value = by_hand(method, measure, document, Base.ANSWERS)
+    assert value == Fraction(document["exact"])
+    assert half_up_by_hand(value) == Fraction(expected) == Fraction(figure.value)
+    assert document["steps"][-1]["vi"].endswith(f": {last}")
+    assert (document["inputs"], document["interval"]) == ([], None)
+    assert {part["n"] for part in document["parts"]} == {None}
+
+
+def test_a_printed_value_keeps_its_decimals():
+    printed = PublishedFigure("c", {"vi": "x"}, Decimal("70.695"), None, None)
+    (measure,) = published.measures("as-published@1", Level.CRITERION, [[printed]])
+    _, document = explained("as-published@1", measure)
+    assert (document["value"], document["decimals"]) == (70.695, 3)
+    assert document["steps"] == [
+        {"vi": "Giữ nguyên số đã công bố: 70,695 %.", "en": "Kept as published: 70.695 %."}
+    ]
+
+
+def test_the_terms_of_rounding_are_kept():
+    terms = Terms(YEAR, decimals=1, rounding=Rounding.TRUNCATE)
+    ((_, document),) = figures("top2-share@1", KHANH_HOA, Level.OVERALL, terms)
+    assert (document["value"], document["decimals"], document["rounding"]) == (95.9, 1, "truncate")
+    assert document["steps"][-2]["en"].endswith("142 / 148 × 100 ≈ 95.9 %.")
+
+
+def test_what_has_no_value_has_no_explanation():
+    form = forms.read("f", 1, questionnaire(("c", [five_levels("q1")])))
+    found = [tally.SurveyTally("s", form, 4, ((4, 0, 0, 0, 0),))]
+    terms = Terms(YEAR, minimum_n=5)
+    ((_, document),) = figures("top2-share@1", found, Level.OVERALL, terms)
+    assert document is None
+    (measure,) = methods.measures(
+        methods.METHODS["top2-share@1"], found, Level.CRITERION, Base.ANSWERS
+    )
+    suppressed = judge(measure, TERMS, [], [], hidden={measure.key})
+    assert explain("top2-share@1", suppressed, TERMS, everything) is None
+
+
+@pytest.mark.parametrize("method", sorted(set(methods.METHODS) - {"overall-question@1"}))
+def test_a_figure_with_a_hidden_question_gives_nothing_to_subtract(method):
+    form = forms.read("f", 1, questionnaire(*((c, [five_levels(c)]) for c in "abc")))
+    rows = (10, 0, 0, 0, 0), (5, 0, 0, 0, 5), (1, 0, 0, 0, 2)
+    found = [tally.SurveyTally("s", form, 10, rows)]
+    other = [tally.SurveyTally("s", form, 10, (rows[1], rows[0], rows[2]))]
+    documents = [
+        figures(method, each, Level.OVERALL, shown=shown)[0][1]
+        for shown in (everything, lambda one: one.question.code != "c")
+        for each in (found, other)
+    ]
+    assert documents[0] != documents[1]
+    assert documents[2] == documents[3]
+    assert documents[2]["value"] == documents[0]["value"]
+    assert (documents[2]["inputs"], documents[2]["parts"]) == ([], [])
+    assert documents[2]["note"]["vi"].startswith("Không nêu số liệu của từng câu hỏi")
+
+
+def test_of_a_withheld_figure_only_the_sums_that_it_shows_anyway_are_given():
+    hidden = {"shown": lambda one: one.question.code != "q3"}
+    ((_, pooled),) = figures("top2-share@1", KHANH_HOA, Level.OVERALL, **hidden)
+    ((_, mean),) = figures("mean-of-criteria@1", KHANH_HOA, Level.OVERALL, **hidden)
+    assert (pooled["sums"]["numerator"], pooled["exact"]) == (142, "3550/37")
+    assert (mean["sums"], mean["exact"], mean["value"]) == (None, None, 97.04)
+    assert mean["steps"] == [{"vi": "Kết quả: 97,04 %.", "en": "Result: 97.04 %."}]
+
+
+def test_a_figure_whose_questions_are_all_shown_is_explained_beside_a_hidden_one():
+    shown = figures(
+        "top2-share@1",
+        KHANH_HOA,
+        Level.CRITERION,
+        shown=lambda one: question_key(one) != question_key(next(KHANH_HOA[0].questions())),
+    )
+    withheld = [figure.measure.code for figure, document in shown if document and document["note"]]
+    assert withheld == ["access"]
+
+
+@pytest.mark.parametrize("method", sorted(POOLED))
+def test_the_formula_is_said_in_both_languages(method):
+    (measure,) = published.measures("as-published@1", Level.OVERALL, [[OVERALL]])
+    if method in methods.METHODS:
+        measure = methods.measures(methods.METHODS[method], KHANH_HOA, Level.OVERALL, Base.ANSWERS)[
+            0
+        ]
+    _, document = explained(method, measure)
+    assert document["formula"]["vi"] != document["formula"]["en"]
+    assert all(step["vi"] and step["en"] for step in document["steps"])
+
+
+def test_a_text_without_english_is_given_in_vietnamese_twice():
+    form = forms.read("f", 1, questionnaire(("c", [five_levels("q1"), THIRDS])))
+    found = [tally.SurveyTally("s", form, 1, ((1, 0, 0, 0, 0), (1, 0, 0, 0)))]
+    ((_, document),) = figures("top2-share@1", found, Level.OVERALL)
+    assert [one["question"]["name"] for one in document["inputs"]] == [
+        {"vi": "Câu hỏi q1", "en": "Câu hỏi q1"},
+        {"vi": "Bốn mức", "en": "Four levels"},
+    ]
+
+
+def test_the_example_in_the_contract_is_what_is_answered():
+    (example,) = ExplanationOut.model_config["json_schema_extra"]["examples"]
+    (asked,) = example["inputs"]
+    criterion, question = asked["criterion"], asked["question"]
+    document = {
+        "title": {"vi": "Phiếu"},
+        "criteria": [
+            {
+                **criterion,
+                "questions": [
+                    {
+                        "code": question["code"],
+                        "text": question["name"],
+                        "options": asked["options"],
+                    }
+                ],
+            }
+        ],
+    }
+    form = forms.read(asked["questionnaire"], 1, document)
+    counted = tuple(option["count"] for option in asked["options"])
+    found = [tally.SurveyTally(asked["survey"], form, asked["forms"], (counted,))]
+    ((_, answered),) = figures("top2-share@1", found, Level.CRITERION)
+    assert answered == example
