@@ -24,9 +24,21 @@ from app.main import create_app
 from app.settings import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LOADED = ("khanh-hoa-2022", "minh-hoa")
+LOADED = ("khanh-hoa-2022", "minh-hoa", "sap-nhap-2025")
 CONFLICT = 409
-AGENCIES = {"H32", "H32.15", "H00", "H00.01"}
+MERGING = [f"H98.{place:02}" for place in range(1, 8)]
+AGENCIES = {"H32", "H32.15", "H00", "H00.01", "H98", *MERGING}
+EDITION = {
+    "code": "so-minh-hoa-2-nam-2025",
+    "title": {
+        "vi": "Mức độ hài lòng năm 2025, khối sở minh họa 2",
+        "en": "Satisfaction in 2025, departments of Illustration Province 2",
+    },
+    "peer_group": "so-minh-hoa-2",
+    "period": "2025",
+    "surveys": ["sap-nhap-minh-hoa"],
+    "view": "today",
+}
 
 Json = dict[str, Any]
 
@@ -102,6 +114,7 @@ async def _show(settings: Settings, key: str, console: Console) -> None:
             await api.load(method, path, body)
         await _print_published(api, console)
         await _print_live(api, console)
+        await _print_edition(api, console)
 
 
 @asynccontextmanager
@@ -153,6 +166,14 @@ async def _print_published(api: Api, console: Console) -> None:
     total = await api.get("/v1/indices", **common, source="sipas")
     again = await api.get("/v1/indices", **common, source="sipas", method="mean-of-criteria@1")
     tables.print_sipas(console, [*printed["figures"], *total["figures"]], again["figures"][0])
+
+
+async def _print_edition(api: Api, console: Console) -> None:
+    """The ranking of a year with mergers in it, frozen and published as an edition."""
+    await api.send("POST", "/v1/editions", EDITION)
+    published = await api.send("POST", f"/v1/editions/{EDITION['code']}/publish", {})
+    ranking = await api.get(f"{published['url']}/rankings/overall")
+    tables.print_edition(console, published, ranking)
 
 
 async def _print_live(api: Api, console: Console) -> None:

@@ -114,6 +114,26 @@ def print_live(console: Console, steps: Sequence[Json], before: Json, after: Jso
     console.print(table)
 
 
+def print_edition(console: Console, published: Json, ranking: Json) -> None:
+    """A published ranking, with how sure each rank is and what changed."""
+    table = _table(f"Bản công bố (edition) {published['code']}: xếp hạng theo cơ cấu hiện nay")
+    headings = ("Hạng", "Khoảng hạng", "Cơ quan", "Chỉ số", "KTC 95 %", "± điểm %")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "Cơ quan" else "right")
+    for row in ranking["rows"]:
+        change = row["change"]
+        table.add_row(
+            f"{row['rank']}/{ranking['peer_count']}",
+            f"{row['rank_low']} – {row['rank_high']}",
+            row["agency"]["name"],
+            percent(row["value"]),
+            f"{percent(row['ci_low'])} – {percent(row['ci_high'])}",
+            number(change["value"]) if change else "–",
+        )
+    console.print(table)
+    console.print(f"  {published['url']}  {published['digest']}", soft_wrap=True, highlight=False)
+
+
 def print_welcome(console: Console, address: str, key: str) -> None:
     """Where the service is and with which key."""
     console.print(

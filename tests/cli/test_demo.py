@@ -150,6 +150,16 @@ def test_a_second_demonstration_counts_nothing_twice(said: str, later: Later) ->
     assert published(later.again.stdout) == published(said)
 
 
+def test_the_ranking_of_the_example_merger_is_published_once_and_for_good(
+    said: str, later: Later
+) -> None:
+    ranked = [row for row in rows(said) if row[0] in {"1/4", "2/4", "3/4", "4/4"}]
+    assert [row[3] for row in ranked] == ["84,00 %", "82,86 %", "81,43 %", "78,00 %"]
+    digests = [re.findall(r"sha-256:[0-9a-f]{64}", one) for one in (said, later.again.stdout)]
+    assert len(digests[0]) == 1
+    assert digests[1] == digests[0]
+
+
 def test_a_second_demonstration_adds_one_live_rating_to_the_first(said: str, later: Later) -> None:
     assert later.again.returncode == 0, later.again.stderr
     (_, first), (before, after) = live(said), live(later.again.stdout)
@@ -184,5 +194,5 @@ def test_an_external_database_is_migrated_and_shown_without_an_embedded_one(
     assert (later.migrated.returncode, later.migrated.stderr) == (0, "")
     assert (later.shown.returncode, later.shown.stderr) == (0, "")
     assert published(later.shown.stdout) == published(said)
-    assert query(later.url, "SELECT count(*) FROM tally_sheet") == 2
+    assert query(later.url, "SELECT count(*) FROM tally_sheet") == 16
     assert not later.embedded
