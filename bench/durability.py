@@ -208,7 +208,7 @@ def _line(outcomes: Sequence[Outcome]) -> Line:
     refused = sum((Counter(one.refused) for one in outcomes), Counter[str]())
     back = median(one.back_after for one in outcomes)
     return Line(
-        name="kill -9",
+        name="durability, kill -9",
         what="the service and its PostgreSQL killed (SIGKILL) under load at random moments, "
         "unanswered ratings sent again",
         bar="all 0",

@@ -11,14 +11,17 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the table. `here` holds what is true of this machine only."""
+    """One row of the table. `here` holds what is true of this machine only.
+
+    Its name begins with its measurement's; without a bar it has neither passed nor failed.
+    """
 
     name: str
     what: str
     bar: str
     measured: str
     repeats: str
-    passed: bool
+    passed: bool | None
     here: str
 
 
@@ -38,3 +41,8 @@ class Spread:
 def spread(values: Sequence[float]) -> Spread:
     """Where the values lie."""
     return Spread(median(values), min(values), max(values))
+
+
+def many(number: int, what: str) -> str:
+    """How many there are of something, in words."""
+    return f"{number} {what}{'s' * (number > 1)}"

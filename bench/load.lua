@@ -1,11 +1,13 @@
--- The load. With `submit` every request is a rating of a dossier not rated before; without, each is
--- the same GET. Numbers of dossiers become codes and agencies as in scene.py.
+-- The load. With `submit` every request is a rating of a dossier not rated before; with `get` each
+-- is the same GET, and with `check` its answer is that nothing has changed. Numbers of dossiers
+-- become codes and agencies as in scene.py.
 
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long sec; long nsec; } bench_time; int clock_gettime(int, bench_time *);")
 
 local MONOTONIC, NEVER = 1, 24 * 3600 * 1000
 local CHANNELS = { "tablet", "portal", "mobile", "e_office", "post", "email", "sms" }
+local STATUS = { submit = 201, get = 200, check = 304 }
 local threads = {}
 local spec, time = {}, ffi.new("bench_time")
 
@@ -49,7 +51,7 @@ function init(args)
     counters = tonumber(args[6]),
     questions = tonumber(args[7]),
   }
-  spec.status = spec.kind == "submit" and 201 or 200
+  spec.status = STATUS[spec.kind]
   number = tonumber(args[4]) + place - spec.step
   math.randomseed(number + os.time())
 end

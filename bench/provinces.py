@@ -23,22 +23,23 @@ class Provinces:
     """The provinces that several measurements read, on one server that ends with the stack."""
 
     stack: ExitStack
-    made: dict[int, Province] = field(default_factory=dict)
+    made: dict[tuple[int, int], Province] = field(default_factory=dict)
     data: Path | None = None
     server: str = ""
 
-    def of(self, ratings: int, stage: Stage) -> Province:
-        """The province with so many ratings."""
+    def of(self, ratings: int, stage: Stage, peers: int = scene.AGENCIES) -> Province:
+        """The province with so many ratings of so many agencies."""
         if self.data is None:
             self.data = self.stack.enter_context(folder())
             self.server = self.stack.enter_context(EmbeddedServer(self.data)).start()
-        if ratings not in self.made:
-            ask(self.server, f"CREATE DATABASE province_{ratings}")
-            url = self.server.replace("/hailong?", f"/province_{ratings}?")
-            scene.found(self.data, url)
-            for done in scene.rate(url, ratings):
+        if (ratings, peers) not in self.made:
+            name = f"province_{ratings}_{peers}"
+            ask(self.server, f"CREATE DATABASE {name}")
+            url = self.server.replace("/hailong?", f"/{name}?")
+            scene.found(self.data, url, peers)
+            for done in scene.rate(url, ratings, peers):
                 stage.say(f"storing ratings, {done:,} of {ratings:,}")
             stage.say("counting them")
             scene.recount(self.data, url)
-            self.made[ratings] = Province(self.data, url)
-        return self.made[ratings]
+            self.made[ratings, peers] = Province(self.data, url)
+        return self.made[ratings, peers]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from statistics import median
 
+import httpx
+
 from bench import scene
 from bench.lines import BenchError, Line, spread
 from bench.plan import Plan
@@ -12,9 +14,10 @@ from bench.stage import Stage
 from bench.wrk import Load, Run, run
 
 BAR = 1.2
+# Half a year against the half before it, so that every rating counts.
 PATH = (
-    f"/v1/rankings?peer_group={scene.GROUP}&survey={scene.SURVEY}&period={scene.YEAR}"
-    "&method=overall-question@1"
+    f"/v1/rankings?peer_group={scene.GROUP}&survey={scene.SURVEY}&method={scene.METHOD}"
+    f"&first={scene.YEAR}-07-01&last={scene.YEAR}-12-31"
 )
 
 
@@ -39,8 +42,8 @@ def lines(plan: Plan, stage: Stage, provinces: Provinces) -> Iterator[Line]:
     growth = spread([after.p50 / before.p50 for before, after in pairs])
     yield Line(
         name="ranking",
-        what=f"uncached ranking of {scene.AGENCIES} agencies, {plan.many_ratings:,} ratings "
-        f"against {plan.few_ratings:,}: growth of latency",
+        what=f"uncached ranking of {scene.AGENCIES} agencies with intervals, changes and advice, "
+        f"{plan.many_ratings:,} ratings against {plan.few_ratings:,}: growth of latency",
         bar=f"at most {BAR}",
         measured=str(growth),
         repeats=f"{len(pairs)} pairs",
@@ -53,13 +56,19 @@ def lines(plan: Plan, stage: Stage, provinces: Provinces) -> Iterator[Line]:
 def _read(plan: Plan, stage: Stage, service: Service) -> Run:
     stage.step("reading")
     quiet()
-    return run(Load(service.url(PATH), ADMIN_KEY, 1, plan.read_seconds))
+    return run(Load(service.url(PATH), 1, plan.read_seconds, ADMIN_KEY))
 
 
 def _check(service: Service, ratings: int) -> None:
-    """Nothing when the ranking rests on every rating."""
+    """Nothing when every rating is counted and every agency has all that is measured."""
     if (found := scene.counted(service)) != ratings:
         raise BenchError(f"the ranking rests on {found} ratings of {ratings}")
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    answer = httpx.get(service.url(PATH), headers=headers, trust_env=False).raise_for_status()
+    for part in ("rank_low", "rank_high", "change", "improvement"):
+        there = sum(row[part] is not None for row in answer.json()["rows"])
+        if there != scene.AGENCIES:
+            raise BenchError(f"{there} of {scene.AGENCIES} agencies have {part}")
 
 
 def _latency(runs: list[Run]) -> str:

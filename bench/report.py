@@ -1,5 +1,6 @@
 """The table, for the terminal and as a page to keep."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,22 +14,23 @@ from app.domain.period import VIETNAM
 from bench.lines import Line
 
 RESULTS = Path(__file__).with_name("results.md")
-VERDICTS = {True: "pass", False: "falls short"}
-COLOURS = {True: "green", False: "red"}
+VERDICTS = {True: "pass", False: "falls short", None: ""}
+COLOURS = {True: "green", False: "red", None: ""}
+WHAT = "| what |"
 
 PAGE = """# Results
 
-Written by `make bench` on {day}. A ratio is the median of its repeats, with the least and the most
-in brackets; each repeat measures both sides one right after the other, on the same machine. The
-bars are those the project holds itself to on 2 cores, which the load generator, the service and
-PostgreSQL share. PostgreSQL runs as the service starts it: every answer waits for the disk.
+Written by `make bench`, or by a part of it, which replaces its own rows. A figure is the median of
+its repeats, with the least and the most in brackets; where it is a ratio, each repeat measures both
+sides one right after the other, on the same machine. The bars are those the project holds itself to
+on 2 cores, which the load generator, the service and PostgreSQL share. PostgreSQL runs as the
+service starts it: every answer to a rating waits for the disk.
 
-| what | bar | measured | repeats | |
-| --- | --- | --- | --- | --- |
+| what | bar | measured | repeats | | taken |
+| --- | --- | --- | --- | --- | --- |
 {ratios}
 
-Not measured yet, because it is not there yet: the import against a bare `COPY`, and a published
-ranking against the same bytes from memory.
+Not measured yet, because it is not there yet: the import against a bare `COPY`.
 
 ## True of this machine only
 
@@ -36,7 +38,7 @@ ranking against the same bytes from memory.
 | --- | --- |
 {here}
 
-Latencies are those of wrk, corrected for coordinated omission.
+Latencies are those of wrk, corrected for coordinated omission. The last of these runs had:
 
 | machine | |
 | --- | --- |
@@ -69,25 +71,54 @@ def write(
     failures: Mapping[str, str],
     machine: Mapping[str, str],
     versions: Mapping[str, str],
-) -> Path:
-    """Write the page and return where it lies."""
-    rows = [
-        _row(f"{one.name}: {one.what}", one.bar, one.measured, one.repeats, VERDICTS[one.passed])
+    order: Sequence[str],
+) -> None:
+    """Write the page: what was measured now, and what it held of the other measurements."""
+    taken = f"{datetime.now(VIETNAM):%Y-%m-%d}, {versions['hailong']}"
+    ratios = [
+        _row(
+            f"{one.name}: {one.what}",
+            one.bar,
+            one.measured,
+            one.repeats,
+            VERDICTS[one.passed],
+            taken,
+        )
         for one in lines
     ]
-    rows += [
-        _row(name, "", f"could not be measured: {why}", "", "") for name, why in failures.items()
+    ratios += [
+        _row(name, "", f"could not be measured: {why}", "", "", taken)
+        for name, why in failures.items()
     ]
+    here = [_row(line.name, line.here) for line in lines]
+    others = set(order) - {_measurement(row) for row in ratios}
+    ratios, here = (
+        sorted(
+            [*new, *(row for row in old if _measurement(row) in others)],
+            key=lambda row: order.index(_measurement(row)),
+        )
+        for new, old in zip((ratios, here), _held(), strict=True)
+    )
     page = PAGE.format(
-        day=f"{datetime.now(VIETNAM):%Y-%m-%d}",
-        ratios="\n".join(rows),
-        here="\n".join(_row(line.name, line.here) for line in lines),
+        ratios="\n".join(ratios),
+        here="\n".join(here),
         machine="\n".join(_row(*pair) for pair in machine.items()),
         versions="\n".join(_row(*pair) for pair in versions.items()),
     )
     RESULTS.write_text(page, "utf-8")
-    return RESULTS
+
+
+def _held() -> list[list[str]]:
+    """The rows that the page has in its two tables of measurements."""
+    page = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
+    tables = [part.splitlines() for part in page.split("\n\n") if part.startswith(WHAT)]
+    return [table[2:] for table in tables] or [[], []]
+
+
+def _measurement(row: str) -> str:
+    """What the row is of: names begin with it."""
+    return re.split("[ ,:]", row.removeprefix("| "))[0]
 
 
 def _row(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    return f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in cells)} |"

@@ -26,6 +26,7 @@ from bench.scratch import ADMIN_KEY, Service, ask, command, number
 AGENCIES, COMMUNES = 18, 160  # of a province
 COUNTERS, PROCEDURES, OFFICERS, QUESTIONS = 5, 20, 20, 9
 GROUP, SURVEY = "peers", "standing"
+METHOD = "mean-of-criteria@1"  # the one that takes longest
 CRITERIA = ((1,), (2, 3), (4, 5), (6,), (7, 8), (9,))
 LEVELS = ("Rất hài lòng", "Hài lòng", "Bình thường", "Không hài lòng", "Rất không hài lòng")
 CHANNELS = ("tablet", "portal", "mobile", "e_office", "post", "email", "sms")
@@ -140,7 +141,7 @@ SELECT agency.id,
 """
 
 # Some are rated better than others.
-_ANSWER = "(1 + floor(power(random(), 2 + a / :peers) * 5))::smallint"
+_ANSWER = "(1 + floor(power(random(), 2 + a::float / CAST(:peers AS int)) * 5))::smallint"
 _RATE = f"""
 INSERT INTO rating (agency_id, id, survey_id, basis, reference, digest, channel, service_channel,
                     counter, procedure, officer, answers, rated_at, received_at, funnel_month,
@@ -155,8 +156,9 @@ SELECT agency.id, uuidv7(), survey.id, 'dossier', sha256(uuid_send(gen_random_uu
        'Q' || lpad((k / 7 % {COUNTERS} + 1)::text, 2, '0'), false
   FROM survey
  CROSS JOIN generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
- CROSS JOIN LATERAL (SELECT n % {AGENCIES} + 1 AS a, n / {AGENCIES} AS k) AS parts
-  JOIN agency ON agency.code = 'H99.' || lpad(a::text, 2, '0')
+ CROSS JOIN LATERAL (
+       SELECT n % CAST(:peers AS int) + 1 AS a, n / CAST(:peers AS int) AS k) AS parts
+  JOIN agency ON agency.code = 'H99.' || to_char(a, 'FM900')
  CROSS JOIN LATERAL (
        SELECT CAST(:since AS timestamptz) + n * interval '365 days' / :count AS at) AS moments
 """
@@ -170,12 +172,12 @@ def register(url: str, first: int, count: int) -> None:
     ask(url, "VACUUM (ANALYZE) dossier", "CHECKPOINT")
 
 
-def rate(url: str, count: int) -> Iterator[int]:
+def rate(url: str, count: int, peers: int = AGENCIES) -> Iterator[int]:
     """Store ratings as they came in over the twelve months, not counted; yields how many."""
     since = datetime(YEAR, 1, 1, tzinfo=VIETNAM)
     for start in range(0, count, MOST_AT_ONCE):
         last = min(start + MOST_AT_ONCE, count) - 1
-        ask(url, _RATE, first=start, last=last, count=count, since=since)
+        ask(url, _RATE, first=start, last=last, count=count, since=since, peers=peers)
         yield last + 1
 
 

@@ -177,7 +177,7 @@ def lines(plan: Plan, stage: Stage) -> Iterator[Line]:
             stage.step("sending")
             done = storm(service, bodies, random.randrange(2**32))
     yield Line(
-        name="retry storm",
+        name="storm, retries",
         what="each rating sent 1 to 3 times by 8 clients at once under one Idempotency-Key, 5 % of "
         "the sendings broken off",
         bar="all 0",

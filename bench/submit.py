@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 from app.db.embedded import EmbeddedServer
 from bench import scene, twin
-from bench.lines import BenchError, Line, spread
+from bench.lines import BenchError, Line, many, spread
 from bench.plan import Plan
 from bench.scratch import ADMIN_KEY, Service, folder, quiet, serving
 from bench.stage import Stage
-from bench.wrk import Load, Run, run
+from bench.wrk import Load, Run, run, speed
 
 BAR = 0.5
 PATH = "/v1/ratings"
@@ -38,7 +37,7 @@ class Province:
 
     def load(self, connections: int, seconds: int) -> Load:
         """Ratings of the dossiers that are left, as fast as they are answered."""
-        return Load(self.service.url(PATH), ADMIN_KEY, connections, seconds, self.next)
+        return Load(self.service.url(PATH), connections, seconds, ADMIN_KEY, self.next)
 
     def rate(self, connections: int, seconds: int) -> Run:
         """Submit ratings."""
@@ -53,7 +52,7 @@ class Province:
 
     def twin(self, connections: int, seconds: int) -> Run:
         """Submit the same to the route that does nothing."""
-        return run(Load(self.service.url(twin.PATH), ADMIN_KEY, connections, seconds, 0))
+        return run(Load(self.service.url(twin.NO_OP), connections, seconds, ADMIN_KEY, 0))
 
     def check(self) -> None:
         """Nothing when what was answered is what is stored and counted, else BenchError."""
@@ -110,20 +109,11 @@ def _line(workers: int, connections: int, pairs: list[Pair]) -> Line:
     ratio = spread([rating.rate / nothing.rate for nothing, rating in pairs])
     nothing, rating = ([pair[side] for pair in pairs] for side in (0, 1))
     return Line(
-        name=f"submit, {_many(workers, 'worker')}, {_many(connections, 'connection')}",
+        name=f"submit, {many(workers, 'worker')}, {many(connections, 'connection')}",
         what="durable `POST /v1/ratings` against a no-op route with the same validated body",
         bar=f"at least {BAR:.2f}",
         measured=str(ratio),
         repeats=f"{len(pairs)} pairs",
         passed=ratio.middle >= BAR,
-        here=f"{_speed(rating)}; twin {_speed(nothing)}",
+        here=f"{speed(rating)}; twin {speed(nothing)}",
     )
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number > 1)}"
-
-
-def _speed(runs: list[Run]) -> str:
-    rate, p50, p99 = (median(getattr(one, name) for one in runs) for name in ("rate", "p50", "p99"))
-    return f"{rate:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"

@@ -1,7 +1,7 @@
-"""The product with one route more: it takes and gives what submitting does, and does nothing.
+"""The product with two routes more, which answer as some of its own do and do nothing for it.
 
-It is the most that submitting could reach, so it reads and answers in the leanest way that the
-route of the product knows. When that learns a leaner one, so must this.
+They are the most that those could reach, so they read and answer in the leanest way that the routes
+of the product know. When these learn a leaner one, so must they.
 """
 
 import uuid
@@ -10,19 +10,24 @@ from typing import Any
 from unittest import mock
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from httpx import ASGITransport, AsyncClient
 
 from app import main as wiring
 from app.api.rating_schemas import RatingIn, RatingOut
 from app.cli import serving
 from app.settings import Settings
 
-PATH = "/bench/no-op"
+NO_OP = "/bench/no-op"
+FROM_MEMORY = "/bench/from-memory"
+EDITION = "read"
+REMEMBERED = f"/v1/editions/{EDITION}/rankings/overall"
 
 router = APIRouter()
+_memory: dict[str, Any] = {}
 
 
-@router.post(PATH, status_code=201, response_model=RatingOut)
+@router.post(NO_OP, status_code=201, response_model=RatingOut)
 async def no_op(body: RatingIn) -> Response:
     """A made-up answer: no key is looked at, nothing is stored."""
     made_up = RatingOut(
@@ -35,11 +40,26 @@ async def no_op(body: RatingIn) -> Response:
     return Response(made_up.model_dump_json(), 201, media_type="application/json")
 
 
+@router.get(FROM_MEMORY)
+async def from_memory(request: Request) -> Response:
+    """What the product says of a published ranking, which was asked for once: the same bytes."""
+    if not _memory:
+        await _remember(request.app)
+    return Response(**_memory)
+
+
+async def _remember(app: FastAPI) -> None:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://bench") as client:
+        answer = (await client.get(REMEMBERED)).raise_for_status()
+    del answer.headers["x-request-id"]  # each has its own
+    _memory.update(content=answer.content, headers=dict(answer.headers))
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The product's app, and the route."""
+    """The product's app, and the routes."""
     app = wiring.create_app(settings)
     app.include_router(router, max_body_size=app.state.settings.max_body_bytes)
-    # Routes are tried in turn, and the product's is the first of its own.
+    # Routes are tried in turn, and the product's for ratings is the first of its own.
     app.router.routes.insert(0, app.router.routes.pop())
     return app
 

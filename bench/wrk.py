@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 
@@ -24,13 +25,34 @@ MISSING = "wrk is missing: install the Debian package wrk (apt-get install wrk).
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run sends: ratings of the dossiers from number `first` on, or the same GET."""
+    """What one run sends: ratings of the dossiers from number `first` on, or the same GET.
+
+    With the ETag of what is `held` the answer must be that nothing has changed.
+    """
 
     url: str
-    key: str
     connections: int
     seconds: float
+    key: str | None = None
     first: int | None = None
+    held: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What load.lua calls it."""
+        if self.first is not None:
+            return "submit"
+        return "get" if self.held is None else "check"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is sent with each request, beside what HTTP asks for."""
+        given = {
+            "Authorization": self.key and f"Bearer {self.key}",
+            "Content-Type": None if self.first is None else "application/json",
+            "If-None-Match": self.held,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +103,12 @@ def running(load: Load) -> Iterator[subprocess.Popen[str]]:
     """The load while it is being sent; ended with the block."""
     threads = min(MOST_THREADS, load.connections)
     seconds = int(load.seconds) + DRAIN_SECONDS
-    kind, first = ("get", 0) if load.first is None else ("submit", load.first)
     words = [
         *("wrk", f"-t{threads}", f"-c{load.connections}", f"-d{seconds}s"),
         *(f"--timeout={TIMEOUT_SECONDS}s", f"-s{SCRIPT}"),
-        *(f"-HAuthorization: Bearer {load.key}", "-HContent-Type: application/json"),
-        *(load.url, "--", kind),
-        *map(str, (load.seconds, threads, first, AGENCIES, COUNTERS, QUESTIONS)),
+        *(f"-H{name}: {value}" for name, value in load.headers.items()),
+        *(load.url, "--", load.kind),
+        *map(str, (load.seconds, threads, load.first or 0, AGENCIES, COUNTERS, QUESTIONS)),
     ]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
@@ -119,3 +140,9 @@ def result(process: subprocess.Popen[str], load: Load) -> Run:
         p99=counted["p99"],
         next=counted["number"] + 1,
     )
+
+
+def speed(runs: Sequence[Run]) -> str:
+    """How fast answers came, in the middle of the runs."""
+    rate, p50, p99 = (median(getattr(one, name) for one in runs) for name in ("rate", "p50", "p99"))
+    return f"{rate:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"

@@ -12,19 +12,20 @@ from app.api.schemas import Out, example, in_language
 from app.api.texts import Language
 from app.db.editions import Entry
 
-# Catalogues resolve our plain names by it: https://www.w3.org/TR/vocab-dcat-3/
+# Catalogues resolve our plain names, codes and addresses by it:
+# https://www.w3.org/TR/vocab-dcat-3/, https://www.w3.org/TR/json-ld11/
 CONTEXT = {
+    "@base": "/v1/editions/",
     "dcat": "http://www.w3.org/ns/dcat#",
     "dcterms": "http://purl.org/dc/terms/",
-    "spdx": "http://spdx.org/rdf/terms#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "items": "dcat:dataset",
     "code": "dcterms:identifier",
     "name": "dcterms:title",
-    "url": {"@id": "dcat:landingPage", "@type": "@id"},
+    "url": "@id",
     "published_at": {"@id": "dcterms:issued", "@type": "xsd:dateTime"},
-    "supersedes": {"@id": "dcat:previousVersion"},
-    "superseded_by": {"@id": "dcterms:isReplacedBy"},
+    "supersedes": {"@id": "dcat:previousVersion", "@type": "@id"},
+    "superseded_by": {"@id": "dcterms:isReplacedBy", "@type": "@id"},
     "temporal": "dcterms:temporal",
     "first": {"@id": "dcat:startDate", "@type": "xsd:date"},
     "last": {"@id": "dcat:endDate", "@type": "xsd:date"},

@@ -20,8 +20,10 @@ from app.api.schemas import (
 from app.db.editions import Entry
 from app.domain.errors import Fault
 from app.domain.figure import Rounding
-from app.domain.measure import Base
+from app.domain.measure import Base, Status
 from app.domain.structure import View
+
+LATEST = "latest"  # stands in an address where codes do
 
 FROZEN = {
     "code": "so-ban-nganh-2026-q1",
@@ -83,13 +85,21 @@ class EditionIn(In):
         return self
 
     def faults(self) -> Iterator[Fault]:
-        """A revision says what it revises and why; nothing revises itself."""
-        if self.supersedes is not None and not (self.reason or "").strip():
+        """A revision says what it revises and why, and nothing is asked for that is not used."""
+        if self.code == LATEST:
+            yield Fault("/code", "reserved-code")
+        if self.supersedes is not None and self.reason is None:
             yield Fault("/reason", "missing")
+        if self.reason is not None and not self.reason.strip():
+            yield Fault("/reason", "blank")
         if self.supersedes is None and self.reason is not None:
             yield Fault("/supersedes", "missing")
         if self.supersedes == self.code:
-            yield Fault("/supersedes", "names-itself")
+            yield Fault("/supersedes", "supersedes-itself")
+        if self.earlier_surveys and not self.surveys:
+            yield Fault("/earlier_surveys", "only-with-surveys")
+        if self.source is not None and self.base is not Base.ANSWERS:
+            yield Fault("/base", "not-allowed", {"allowed": Base.ANSWERS.value})
 
 
 class EditionOut(Out):
@@ -133,9 +143,11 @@ def edition_out(entry: Entry) -> EditionOut:
 class EntryOut(Out):
     """A figure as one edition, or the present, has it."""
 
-    status: str
+    status: Status
     value: float | None
+    exact: str | None = Field(description="The value before it was rounded, as a fraction")
     n: int | None
+    target: float | None
     rank: int | None
 
 
@@ -157,8 +169,22 @@ DIFFERING = {
         {
             "agency": "H32.15",
             "criterion": "overall",
-            "published": {"status": "ok", "value": 91.2, "n": 1204, "rank": 1},
-            "now": {"status": "ok", "value": 91.14, "n": 1207, "rank": 2},
+            "published": {
+                "status": "ok",
+                "value": 91.2,
+                "exact": "456/5",
+                "n": 1204,
+                "target": 83,
+                "rank": 1,
+            },
+            "now": {
+                "status": "ok",
+                "value": 91.14,
+                "exact": "110000/1207",
+                "n": 1207,
+                "target": 83,
+                "rank": 2,
+            },
         }
     ],
 }

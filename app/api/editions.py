@@ -1,10 +1,11 @@
 """Editions: freezing figures, publishing them for good, and comparing them with the present."""
 
+import asyncio
 import json
 from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from app.api import freezing
 from app.api.deps import (
@@ -25,6 +26,7 @@ from app.api.edition_schemas import (
 )
 from app.api.errors import problems
 from app.api.freezing import Moment
+from app.api.publications import readable
 from app.api.schemas import Code
 from app.db import editions
 from app.domain import edition as rules
@@ -41,9 +43,12 @@ from app.domain.errors import (
     SurveyNotFoundError,
     UnknownReferenceError,
 )
+from app.domain.period import Period
 from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/editions", tags=["editions"])
+
+Row = dict[str, Any]
 
 
 @router.post(
@@ -63,8 +68,8 @@ router = APIRouter(prefix="/v1/editions", tags=["editions"])
 )
 async def freeze_edition(
     body: EditionIn,
+    request: Request,
     response: Response,
-    session: Snapshot,
     caller: EditionWriter,
     moment: Now,
     chosen: Chosen,
@@ -75,44 +80,55 @@ async def freeze_edition(
     What was frozen never changes; it becomes public when it is published. Sent again it is answered
     with `Idempotent-Replayed: true`.
     """
-    body.check()
-    request = body.model_dump_json().encode()
-    held = await editions.held(session, body.code, request)
-    if held is not None:
+    # What is not said is left out, so that it stays the same request when there is more to say.
+    asked = body.model_dump_json(exclude_defaults=True).encode()
+    async with request.app.state.snapshots.begin() as session:
+        entry = await editions.held(session, body.code, asked)
+        if entry is None:
+            minimum_n = body.minimum_n or chosen.minimum_n
+            row = await _row(session, body, minimum_n, Moment(caller, moment, secret))
+    replayed = entry is not None
+    if entry is None:
+        # A snapshot would not see what another request with this code stores at the same time.
+        async with request.app.state.sessions.begin() as session:
+            entry, replayed = await editions.freeze(session, {**row, "request": asked})
+    if replayed:
         response.headers["Idempotent-Replayed"] = "true"
-        return edition_out(held)
-    made: dict[str, Any] = {}
+    return edition_out(entry)
+
+
+async def _row(session: Session, body: EditionIn, minimum_n: int, moment: Moment) -> Row:
+    """The new edition's row; a refusal names everything that is wrong."""
+    made: Row = {}
     refusals, months = Refusals(), period.parse(body.period)
     with refusals:
-        await _check_revision(session, body)
+        body.check()
     with refusals:
-        minimum_n = body.minimum_n or chosen.minimum_n
-        made = await freezing.document(session, body, minimum_n, Moment(caller, moment, secret))
+        await _check_revision(session, body, months)
+    with refusals:
+        made = await freezing.document(session, body, minimum_n, moment)
     refusals.raise_all()
-    document = rules.canonical(made)
-    values = {
+    document = await asyncio.to_thread(rules.canonical, made)
+    return {
         "code": body.code,
         "title": made["title"],
         "peer_group": body.peer_group,
         "first": months.first,
         "last": months.last,
-        "request": request,
         "document": document,
         "digest": sha256(document).digest(),
         "supersedes": body.supersedes,
         "reason": body.reason,
-        "frozen_at": moment,
-        "frozen_by": caller.key,
+        "frozen_at": moment.at,
+        "frozen_by": moment.caller.key,
     }
-    return edition_out(await editions.freeze(session, values))
 
 
-async def _check_revision(session: Session, body: EditionIn) -> None:
+async def _check_revision(session: Session, body: EditionIn, months: Period) -> None:
     """Nothing when what is superseded can be, and is of the same peers and months."""
-    if body.supersedes is None:
+    if body.supersedes in {None, body.code}:
         return
     revised = await editions.check_revisable(session, body.supersedes)
-    months = period.parse(body.period)
     faults = []
     if revised.peer_group != body.peer_group:
         faults.append(Fault("/peer_group", "not-as-superseded", {"code": body.supersedes}))
@@ -151,18 +167,14 @@ async def get_differences(
     ] = None,
 ) -> DifferencesOut:
     """Where an edition as published differs from what is known now, or from another edition."""
-    entry = await editions.get(session, edition)
-    before = json.loads(await editions.document(session, edition))
-    for part in before["agencies"]:
-        caller.check_agency(part["agency"], "/path/edition")
+    before = json.loads(await readable(session, edition, caller))
     if against is None:
+        entry = await editions.get(session, edition)
         body = EditionIn.model_validate_json(entry.edition.request)
-        after = await freezing.document(
-            session, body, before["minimum_n"], Moment(caller, moment, secret)
-        )
+        now = Moment(caller, moment, secret, "/path/edition")
+        after = await freezing.document(session, body, before["minimum_n"], now)
     else:
-        await editions.get(session, against, "/query/against")
-        after = json.loads(await editions.document(session, against))
+        after = json.loads(await readable(session, against, caller, "/query/against"))
     found = rules.differences(before, after)
     return DifferencesOut(
         edition=edition,

@@ -1,6 +1,6 @@
 """A calculation in sentences, to be followed with a pocket calculator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
@@ -11,11 +11,12 @@ from app.domain.figure import Figure, half_up
 from app.domain.interval import Z_95
 from app.domain.measure import Ratio
 from app.domain.methods import AS_PUBLISHED
+from app.domain.profiles import GRADES, QD766, TT01
 from app.domain.questionnaire import Text
 
 Both = dict[str, str]
 
-TIMES = "\N{MULTIPLICATION SIGN}"
+TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
 
 Z = half_up(Z_95, 6)
 PLACES = 4  # of numbers on the way; the value has its own
@@ -28,11 +29,13 @@ def both(text: Text) -> Both:
 
 def steps(explanation: Explanation) -> Iterator[Both]:
     """A sentence in every language for each question, each part, the value and its interval."""
+    return _OTHERWISE.get(explanation.method, _calculated)(explanation)
+
+
+def _calculated(explanation: Explanation) -> Iterator[Both]:
+    """Of questions, and of the parts of a mean."""
     figure, pooled = explanation.figure, explanation.figure.measure.ratio
     yield from map(_of_input, explanation.inputs)
-    if explanation.method == AS_PUBLISHED:
-        yield _said("explain:as-published", f"{figure.value} %")
-        return
     for part in explanation.parts:
         yield from map(_of_input, part.inputs)
         yield _of_part(part)
@@ -48,6 +51,41 @@ def steps(explanation: Explanation) -> Iterator[Both]:
         text = "explain:interval" if pooled else "explain:interval-of-mean"
         params = {"n": figure.measure.n, "z": Z, "low": figure.low, "high": figure.high}
         yield {language: texts.say(language, text, **params) for language in texts.LANGUAGES}
+
+
+def _printed(explanation: Explanation) -> Iterator[Both]:
+    yield _said("explain:as-published", f"{explanation.figure.value} %")
+
+
+def _subtracted(explanation: Explanation) -> Iterator[Both]:
+    """QĐ 766: the dossiers that are left, of all that were returned."""
+    figure, found = explanation.figure, explanation.dossiers
+    if found:
+        left = f"({found.returned} {MINUS} {found.subtracted})"
+        sign = _sign(figure.measure.value, figure.value)
+        work = f"{left} / {found.returned} {TIMES} 100 {sign} {figure.value} %"
+        yield _said("explain:dossiers", work)
+
+
+def _points(explanation: Explanation) -> Iterator[Both]:
+    """TT 01/2018: an index by itself; or all nine, their sum and the class that it earns."""
+    figure = explanation.figure
+    if not explanation.parts:
+        yield _of_index(figure, explanation.exact)
+        return
+    for part in explanation.parts:
+        yield _of_index(part.figure, part.exact)
+    added = " + ".join(str(part.figure.value) for part in explanation.parts)
+    yield _said("explain:total", f"{added} = {figure.value}")
+    grade = next(code for code, one in GRADES.items() if (figure.value or 0) >= one.least)
+    yield texts.both(f"grade-{grade}:detail")
+
+
+_OTHERWISE: Mapping[str, Callable[[Explanation], Iterator[Both]]] = {
+    AS_PUBLISHED: _printed,
+    QD766: _subtracted,
+    TT01: _points,
+}
 
 
 def _of_input(one: Input) -> Both:
@@ -74,6 +112,12 @@ def _of_part(part: ExplainedPart) -> Both:
         sign, text = _sign(exact, half_up(exact, PLACES)), "explain:part"
         work = f"{_share(measure.ratio)} {sign} {_short(exact)} %"
     return _said(text, work, measure.name, code=measure.code)
+
+
+def _of_index(figure: Figure, exact: Fraction | None) -> Both:
+    measure = figure.measure
+    work = f"{_over(measure.ratio or Ratio())} {_sign(exact, figure.value)} {figure.value}"
+    return _said("explain:index", work, measure.name, number=measure.code)
 
 
 def _mean(parts: tuple[ExplainedPart, ...], weighted: Ratio, figure: Figure) -> str:

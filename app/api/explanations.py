@@ -1,13 +1,12 @@
 """How a figure was made, so that a clerk can repeat it with a pocket calculator."""
 
 from decimal import Decimal
-from fractions import Fraction
 
 from pydantic import ConfigDict, Field
 
 from app.api import texts
 from app.api.explanation_steps import TIMES, Z, both, steps
-from app.api.schemas import Out, example
+from app.api.schemas import Out, example, plain
 from app.domain.explanation import ExplainedPart, Explanation, Input
 from app.domain.figure import Figure, Rounding
 from app.domain.measure import Level, Ratio
@@ -55,6 +54,7 @@ TEN_OF_THIRTEEN = {
         }
     ],
     "parts": [],
+    "dossiers": None,
     "sums": {"numerator": 10, "denominator": 13, "weighted_sum": None, "weight": None},
     "exact": "1000/13",
     "value": 76.92,
@@ -118,7 +118,7 @@ class InputOut(Out):
 
 
 class PartOut(Out):
-    """A figure that a mean is made of; without counts where it was printed."""
+    """A figure that a mean or a total is made of; without counts where it was printed."""
 
     code: str
     name: BothOut
@@ -133,8 +133,18 @@ class PartOut(Out):
     inputs: list[InputOut]
 
 
+class SubtractionOut(Out):
+    """Dossiers returned, and those of them that were late or rated not satisfied, each once."""
+
+    returned: int
+    subtracted: int
+
+
 class SumsOut(Out):
-    """Numerators and denominators added up; of a mean, weight times value and the weights."""
+    """Numerators and denominators added up; of a mean, weight times value and the weights.
+
+    A total of points is divided by nothing, so its `weight` is 1.
+    """
 
     numerator: float | int | None
     denominator: float | int | None
@@ -159,9 +169,12 @@ class ExplanationOut(Out):
     formula: BothOut
     note: BothOut | None = Field(description="Why inputs are left out, where they are")
     inputs: list[InputOut] = Field(description="What is pooled; of a mean, see its parts")
-    parts: list[PartOut] = Field(description="What a mean is made of, or the printed value")
+    parts: list[PartOut] = Field(
+        description="What a mean or a total is made of, or the printed value"
+    )
+    dossiers: SubtractionOut | None = Field(description="Of qd766; what is left is the numerator")
     sums: SumsOut | None
-    exact: str | None = Field(description="The value before rounding, in percent, as p/q")
+    exact: str | None = Field(description="The value before rounding, in percent or points, as p/q")
     value: float
     decimals: int
     rounding: Rounding
@@ -171,7 +184,7 @@ class ExplanationOut(Out):
 
 def explanation_out(explanation: Explanation) -> ExplanationOut:
     """The explanation in both languages, whichever the reader prefers."""
-    figure = explanation.figure
+    figure, dossiers = explanation.figure, explanation.dossiers
     option = figure.measure.level is Level.OPTION
     formula = "explain:formula-of-option" if option else f"method:{explanation.method}:formula"
     value = Decimal() if figure.value is None else figure.value
@@ -180,6 +193,7 @@ def explanation_out(explanation: Explanation) -> ExplanationOut:
         note=texts.both("explain:inputs-withheld") if explanation.withheld else None,
         inputs=[_input_out(one) for one in explanation.inputs],
         parts=[_part_out(part) for part in explanation.parts],
+        dossiers=SubtractionOut.model_validate(dossiers) if dossiers else None,
         sums=_sums_out(figure.measure.ratio, explanation.weighted),
         exact=None if explanation.exact is None else str(explanation.exact),
         value=float(value),
@@ -207,12 +221,12 @@ def _input_out(one: Input) -> InputOut:
                 score=option.score,
                 counted=option.counted,
                 satisfied=option.satisfied,
-                points=_plain(points),
+                points=plain(points),
             )
             for option, count, points in rows
         ],
-        numerator=_plain(one.ratio.numerator),
-        denominator=_plain(one.ratio.denominator),
+        numerator=plain(one.ratio.numerator),
+        denominator=plain(one.ratio.denominator),
     )
 
 
@@ -221,10 +235,10 @@ def _part_out(part: ExplainedPart) -> PartOut:
     return PartOut(
         code=measure.code,
         name=both(measure.name),
-        weight=_plain(part.weight),
-        numerator=_plain(measure.ratio.numerator) if measure.ratio else None,
-        denominator=_plain(measure.ratio.denominator) if measure.ratio else None,
-        exact=str(measure.value),
+        weight=plain(part.weight),
+        numerator=plain(measure.ratio.numerator) if measure.ratio else None,
+        denominator=plain(measure.ratio.denominator) if measure.ratio else None,
+        exact=str(part.exact),
         value=float(figure.value or 0),
         n=measure.n or None,
         ci_low=None if figure.low is None else float(figure.low),
@@ -237,10 +251,10 @@ def _sums_out(pooled: Ratio | None, weighted: Ratio | None) -> SumsOut | None:
     if not pooled and not weighted:
         return None
     return SumsOut(
-        numerator=_plain(pooled.numerator) if pooled else None,
-        denominator=_plain(pooled.denominator) if pooled else None,
-        weighted_sum=_plain(weighted.numerator) if weighted else None,
-        weight=_plain(weighted.denominator) if weighted else None,
+        numerator=plain(pooled.numerator) if pooled else None,
+        denominator=plain(pooled.denominator) if pooled else None,
+        weighted_sum=plain(weighted.numerator) if weighted else None,
+        weight=plain(weighted.denominator) if weighted else None,
     )
 
 
@@ -249,7 +263,3 @@ def _interval_out(figure: Figure) -> IntervalOut | None:
         return None
     n, low, high = figure.measure.n, float(figure.low), float(figure.high)
     return IntervalOut(n=n, z=float(Z), ci_low=low, ci_high=high)
-
-
-def _plain(value: Fraction) -> float | int:
-    return value.numerator if value.denominator == 1 else float(value)

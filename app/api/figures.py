@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator, model_va
 
 from app.api.explanations import ExplanationOut
 from app.api.findings import FindingOut, findings_out
-from app.api.schemas import Code, Day, In, Out, PeriodText, in_language, refuse
+from app.api.schemas import Code, Day, In, Out, PeriodText, in_language, plain, refuse
 from app.api.texts import Language
 from app.db.tables import Agency
 from app.domain import period
@@ -140,14 +140,6 @@ def agency_ref(agency: Agency, language: Language) -> AgencyRef:
     return AgencyRef(code=agency.code, name=in_language(agency.name, language))
 
 
-def plain(value: Decimal | Fraction | None) -> float | int | None:
-    """The value as JSON writes it: whole numbers without a point."""
-    if value is None:
-        return None
-    exact = Fraction(value)
-    return exact.numerator if exact.denominator == 1 else float(value)
-
-
 def as_float(value: Decimal | Fraction | None) -> float | None:
     """The value as a number with a point."""
     return None if value is None else float(value)
@@ -162,8 +154,8 @@ def figure_out(figure: Figure, reach: Reach, language: Language) -> FigureOut:
         questionnaire=_questionnaire(measure),
         name=in_language(measure.name, language),
         value=as_float(figure.value),
-        numerator=plain(measure.ratio.numerator if measure.ratio else None),
-        denominator=plain(measure.ratio.denominator if measure.ratio else None),
+        numerator=plain(measure.ratio.numerator) if measure.ratio else None,
+        denominator=plain(measure.ratio.denominator) if measure.ratio else None,
         # A source that prints a value does not print how many people it rests on.
         n=None if measure.status is Status.OK and not measure.n else measure.n,
         ci_low=as_float(figure.low),

@@ -1,6 +1,8 @@
 """An edition's document, put together from one consistent cut of the database."""
 
-from collections.abc import Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,30 +11,36 @@ from app.api import texts
 from app.api.comparisons import Ask, Asker, Compared, compared
 from app.api.deps import Session
 from app.api.edition_schemas import EditionIn
-from app.api.methods import regime
-from app.db import peer_groups, successions
-from app.db.tables import Survey
+from app.api.methods import regime, unit
+from app.db import funnel, peer_groups, successions
+from app.db.tables import Agency, PeerGroupMember, Survey
 from app.domain import edition, period
 from app.domain.access import Caller
+from app.domain.advice import Lever
 from app.domain.change import earlier
 from app.domain.comparison import changes
 from app.domain.edition import AgencyPart, RankingPart
 from app.domain.evidence import Funnel
-from app.domain.figure import Terms
+from app.domain.figure import Figure, Terms
 from app.domain.forms import Forms, summary
 from app.domain.methods import At
 from app.domain.period import VIETNAM, local_day
+from app.domain.standing import Ranking
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Who freezes, and when, and the secret that tells which dossier was rated."""
+    """Who freezes, and when, and the secret that tells which dossier was rated.
+
+    `peer_group` is where in the request the peers are named.
+    """
 
     caller: Caller
     at: datetime
     reference_key: bytes
+    peer_group: str = "/peer_group"
 
 
 async def document(session: Session, asked: EditionIn, minimum_n: int, moment: Moment) -> Json:
@@ -52,7 +60,7 @@ async def document(session: Session, asked: EditionIn, minimum_n: int, moment: M
     asker = Asker(
         moment.caller,
         local_day(moment.at),
-        "/peer_group",
+        moment.peer_group,
         "/surveys",
         "/earlier_surveys",
         "/view",
@@ -62,12 +70,15 @@ async def document(session: Session, asked: EditionIn, minimum_n: int, moment: M
     found = await compared(session, ask, asker)
     head = _head(asked, ask, found, moment.at)
     head["organisation"] = await _organisation(session, ask, found)
-    return _composed(head, ask, found)
+    reach = await _reach(session, ask, found)
+    # It may take seconds of thousands of agencies: meanwhile others are served.
+    return await asyncio.to_thread(_composed, head, ask, found, reach)
 
 
 def _head(asked: EditionIn, ask: Ask, found: Compared, at: datetime) -> Json:
     """What the edition says of itself."""
     terms, method = ask.terms, found.now.method
+    of = regime(method, ask.source)
     return {
         "code": asked.code,
         "title": asked.title.model_dump(exclude_none=True),
@@ -83,8 +94,9 @@ def _head(asked: EditionIn, ask: Ask, found: Compared, at: datetime) -> Json:
                 part: texts.both(f"method:{method}:{part}")
                 for part in ("name", "formula", "limits")
             },
-            "regime": regime(method),
-            "regime_name": texts.both(f"regime:{regime(method)}"),
+            "regime": of,
+            "regime_name": texts.both(f"regime:{of}"),
+            "unit": unit(method),
         },
         "base": terms.base.value,
         "view": ask.view.value,
@@ -114,44 +126,56 @@ def _survey(survey: Survey) -> Json:
 async def _organisation(session: Session, ask: Ask, found: Compared) -> list[Json]:
     """Each peer as the catalogue has it: its days, its membership, and who took over from whom."""
     codes = [agency.code for agency in found.agencies]
-    members = await peer_groups.members(session, ask.peer_group)
-    passed = await successions.involving(session, codes)
+    membership: dict[str, list[Json]] = defaultdict(list)
+    for member in await peer_groups.members(session, ask.peer_group):
+        membership[member.agency].append(_days(member))
+    successors: dict[str, list[Json]] = defaultdict(list)
+    predecessors: dict[str, list[Json]] = defaultdict(list)
+    for one in await successions.involving(session, codes):
+        passed = {"share": str(one.share), "on": str(one.on)}
+        successors[one.agency].append({"agency": one.successor, **passed})
+        predecessors[one.successor].append({"agency": one.agency, **passed})
     return [
         {
             "code": agency.code,
             "name": agency.name,
             "kind": agency.kind,
             "parent": agency.parent,
-            "valid_from": str(agency.valid_from),
-            "valid_to": agency.valid_to and str(agency.valid_to),
-            "membership": [
-                {"valid_from": str(one.valid_from), "valid_to": one.valid_to and str(one.valid_to)}
-                for one in members
-                if one.agency == agency.code
-            ],
-            "successors": [
-                {"agency": one.successor, "share": str(one.share), "on": str(one.on)}
-                for one in passed
-                if one.agency == agency.code
-            ],
-            "predecessors": [
-                {"agency": one.agency, "share": str(one.share), "on": str(one.on)}
-                for one in passed
-                if one.successor == agency.code
-            ],
+            **_days(agency),
+            "membership": membership[agency.code],
+            "successors": successors[agency.code],
+            "predecessors": predecessors[agency.code],
         }
         for agency in found.agencies
     ]
 
 
-def _composed(head: Json, ask: Ask, found: Compared) -> Json:
+def _days(of: Agency | PeerGroupMember) -> Json:
+    return {"valid_from": str(of.valid_from), "valid_to": of.valid_to and str(of.valid_to)}
+
+
+Reached = Mapping[str, tuple[Forms, Funnel]]
+
+
+async def _reach(session: Session, ask: Ask, found: Compared) -> Reached:
+    """Each peer's forms and dossiers; of profiles and printed figures no forms are known."""
+    if found.evidence:
+        return {code: (summary(own.parts), own.funnel) for code, own in found.evidence.items()}
+    ids = {agency.id or 0: agency.code for agency in found.agencies}
+    moved = await funnel.read(session, list(ids), ask.terms.period)
+    unknown = Forms(None, None, None)
+    return {code: (unknown, moved.get(one, Funnel())) for one, code in ids.items()}
+
+
+def _composed(head: Json, ask: Ask, found: Compared, reach: Reached) -> Json:
     """The document: every agency's figures, and a ranking by every criterion."""
     codes = [agency.code for agency in found.agencies]
     rankings: list[RankingPart] = []
-    figures: dict[str, list[Any]] = {code: [] for code in codes}
+    figures: dict[str, list[Figure]] = {code: [] for code in codes}
     for criterion in found.now.criteria():
         ranking = found.now.ranking(criterion)
-        for code, figure in found.now.figures(criterion).items():
+        ranked = ((row.place.agency, row.figure) for row in ranking.rows)
+        for code, figure in (*ranked, *ranking.unranked):
             figures[code].append(figure)
         rankings.append(
             RankingPart(
@@ -159,17 +183,13 @@ def _composed(head: Json, ask: Ask, found: Compared) -> Json:
                 found.now.peer_count(criterion),
                 ranking,
                 changes(found.now, ranking, found.before, criterion),
-                _levers(found, codes) if criterion == "overall" else {},
+                _levers(found, ranking) if criterion == "overall" else {},
                 found.now.total(criterion, ranking),
             )
         )
-    agencies = []
-    for code in codes:
-        own = found.evidence.get(code)
-        forms = summary(own.parts) if own else Forms(None, None, None)
-        agencies.append(AgencyPart(code, forms, own.funnel if own else Funnel(), figures[code]))
+    agencies = [AgencyPart(code, *reach[code], figures[code]) for code in codes]
     return edition.document(head, ask.terms, agencies, rankings)
 
 
-def _levers(found: Compared, codes: Sequence[str]) -> Json:
-    return {code: found.now.lever(code) for code in codes}
+def _levers(found: Compared, ranking: Ranking) -> dict[str, Lever | None]:
+    return {row.place.agency: found.now.lever(row.place.agency) for row in ranking.rows}

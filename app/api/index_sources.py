@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 
 from app.api import profile_sources, texts
 from app.api.deps import Session
@@ -19,12 +18,12 @@ from app.domain.evidence import Evidence, Funnel
 from app.domain.explanation import Explanation, explain
 from app.domain.figure import Figure, Terms, judge
 from app.domain.forms import Forms, Reach, summary
-from app.domain.measure import FACETS, Level
+from app.domain.measure import FACETS, Level, Measure
 from app.domain.methods import At, Method
 from app.domain.questionnaire import Text
 from app.domain.refusals import Refusals
 from app.domain.standing import Slice
-from app.domain.tally import QuestionTally
+from app.domain.tally import QuestionTally, SurveyTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,9 @@ async def counted(session: Session, query: IndexQuery, reader: Reader) -> Found:
         shown = standing.figures(method, reader.terms, whole, query.by)
         made = [Shown(figure, whole.reach) for figure in shown]
     if query.explain:
-        may = standing.shows(method, reader.terms, whole.tallies)
+        # Single questions of slices are not withheld for each other's sake, so none is shown.
+        apart = query.by not in FACETS
+        may = standing.shows(method, reader.terms, whole.tallies) if apart else _none
         made = [_explained(one, method.id, reader.terms, may) for one in made]
     return Found(agency, method.id, summary(whole.parts), whole.funnel, made)
 
@@ -91,6 +92,14 @@ def _explained(
 ) -> Shown:
     """The figure with how it was made, as far as single counts may be shown."""
     return replace(shown, explanation=explain(method, shown.figure, terms, may))
+
+
+def _every(_tally: QuestionTally) -> bool:
+    return True
+
+
+def _none(_tally: QuestionTally) -> bool:
+    return False
 
 
 async def profiled(
@@ -112,6 +121,8 @@ async def profiled(
     reach = Reach(None, came.share_rated if came else None)
     judged = profile_figures.judged(found[agency.code], query.by, terms, aims)
     shown = [Shown(figure, reach) for figure in judged]
+    if query.explain:
+        shown = [_explained(one, method, terms, _every) for one in shown]
     return Found(agency, method, Forms(None, None, None), came or Funnel(), shown)
 
 
@@ -177,9 +188,8 @@ async def _of_units(
     reader.check(units)
     found = await evidence(session, units, forms, months)
     aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
-    measure, used = methods.mean_of_units(
-        {one.agency: one.tallies for one in found}, terms.base, terms.minimum_n
-    )
+    own = {one.agency: one.tallies for one in found}
+    measure, used = methods.mean_of_units(own, terms.base, terms.minimum_n)
     notes = [methods.units_finding(len(used), len(units))]
     notes += [
         replace(note, agency=one.agency)
@@ -189,12 +199,31 @@ async def _of_units(
     ]
     forms_of_all = summary([part for one in found for part in one.parts])
     came = sum((one.funnel for one in found), Funnel())
-    figure = judge(measure, terms, aims, notes)
+    figure = judge(_with_names(measure, units), terms, aims, notes)
     shown = Shown(figure, Reach(forms_of_all.response_rate, came.share_rated))
     if query.explain:
-        may = partial(standing.enough, terms)
+        may = _every if _all_shown(measure, own, terms) else _none
         shown = _explained(shown, methods.MEAN_OF_UNITS, terms, may)
     return Found(agency, methods.MEAN_OF_UNITS, forms_of_all, came, [shown])
+
+
+def _with_names(mean: Measure, units: Iterable[Agency]) -> Measure:
+    """The mean of units, each part under the name of its unit."""
+    names = {unit.code: unit.name for unit in units}
+    parts = [
+        replace(part, measure=replace(part.measure, name=names[part.measure.code]))
+        for part in mean.parts
+    ]
+    return replace(mean, parts=tuple(parts))
+
+
+def _all_shown(mean: Measure, units: Mapping[str, Sequence[SurveyTally]], terms: Terms) -> bool:
+    """Whether each question behind a mean of units may be shown by itself, as one of its unit."""
+    method = methods.METHODS[methods.MEAN_OF_UNITS]
+    return all(
+        all(map(standing.shows(method, terms, units[part.measure.code]), part.measure.questions))
+        for part in mean.parts
+    )
 
 
 async def printed(session: Session, query: IndexQuery, reader: Reader) -> Found:
@@ -206,21 +235,23 @@ async def printed(session: Session, query: IndexQuery, reader: Reader) -> Found:
     with refusals:
         method = published.find(query.method or methods.AS_PUBLISHED, query.by, At())
     refusals.raise_all()
-    bodies = [agency.code]
+    named: Sequence[Agency] = [agency]
     if method == methods.MEAN_OF_UNITS:
-        under = await agencies.children(session, agency.code, months.first, months.last)
-        reader.check(under)
-        bodies = [unit.code for unit in under]
-    known = await published_indices.of_agencies(session, query.source or "", months, bodies)
+        named = await agencies.children(session, agency.code, months.first, months.last)
+        reader.check(named)
+    codes = [one.code for one in named]
+    known = await published_indices.of_agencies(session, query.source or "", months, codes)
+    bodies = {code: known.get(code, []) for code in codes}
     aims = (await targets.of_agencies(session, [agency.code], months)).get(agency.code, [])
-    notes = published.notes(method, [known.get(body, []) for body in bodies])
+    notes = published.notes(method, list(bodies.values()))
     shown = []
-    for measure in published.measures(method, query.by, [known.get(b, []) for b in bodies]):
+    for found in published.measures(method, query.by, bodies):
+        measure = _with_names(found, named) if method == methods.MEAN_OF_UNITS else found
         about = notes if measure.level is Level.OVERALL else []
         place: tuple[int | None, int | None] = (None, None)
         if method == methods.AS_PUBLISHED:
-            place = published.place(known.get(agency.code, []), measure.code)
+            place = published.place(bodies[agency.code], measure.code)
         shown.append(Shown(judge(measure, terms, aims, about), Reach(), *place))
     if query.explain:
-        shown = [_explained(one, method, terms, lambda _printed: True) for one in shown]
+        shown = [_explained(one, method, terms, _every) for one in shown]
     return Found(agency, method, Forms(None, None, None), Funnel(), shown)

@@ -166,7 +166,7 @@ async def get_indices(
         period=PeriodOut.model_validate(query.months),
         surveys=query.survey,
         source=query.source,
-        method=method_ref(found.method, language),
+        method=method_ref(found.method, query.source, language),
         base=query.base,
         minimum_n=chosen.minimum_n,
         as_of=moment,

@@ -71,10 +71,10 @@ def ids() -> list[str]:
     return [*METHODS, AS_PUBLISHED, *REGIMES]
 
 
-def regime(method_id: str) -> Regime:
-    """What the figures of a method belong to; those of different regimes are never compared."""
-    known: dict[str, Regime] = {AS_PUBLISHED: "published", QD766: "qd766", TT01: "tt01-2018"}
-    return known.get(method_id, "ratings")
+def regime(method_id: str, source: str | None) -> Regime:
+    """What figures by a method, maybe of a source, belong to; different ones never compare."""
+    known: dict[str, Regime] = {QD766: "qd766", TT01: "tt01-2018"}
+    return "published" if source is not None else known.get(method_id, "ratings")
 
 
 def unit(method_id: str) -> Literal["percent", "points"]:
@@ -82,9 +82,9 @@ def unit(method_id: str) -> Literal["percent", "points"]:
     return "points" if method_id == TT01 else "percent"
 
 
-def method_ref(method_id: str, language: Language) -> MethodRef:
+def method_ref(method_id: str, source: str | None, language: Language) -> MethodRef:
     """The method's id and name, and the regime that its figures belong to."""
-    of = regime(method_id)
+    of = regime(method_id, source)
     return MethodRef(
         id=method_id,
         name=texts.say(language, f"method:{method_id}:name"),

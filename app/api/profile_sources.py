@@ -1,16 +1,21 @@
 """Figures of the official profiles: what dossiers, ratings and self-assessments give by them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.api.deps import Session
+from app.db import funnel, self_assessments, tallies
 from app.db import profiles as counts
-from app.db import self_assessments, tallies
 from app.db.surveys import SurveyForm
 from app.db.tables import Agency
-from app.domain import profile_figures, profiles
+from app.domain import profile_figures, profiles, standing
+from app.domain.evidence import Funnel
 from app.domain.figure import Terms
+from app.domain.measure import Key, Level
+from app.domain.methods import METHODS
 from app.domain.profile_figures import Profile
-from app.domain.profiles import QD766
+from app.domain.profiles import QD766, Scorecard, Source
+from app.domain.tally import SurveyTally
 
 Profiles = dict[str, Profile]
 
@@ -21,7 +26,12 @@ async def of_dossiers(
     """Each agency, by its code, according to QĐ 766."""
     ids = {agency.id or 0: agency.code for agency in peers}
     counted = await counts.counts(session, list(ids), terms.period, reference_key)
-    return {ids[one]: profile_figures.of_dossiers(found) for one, found in counted.items()}
+    came = await funnel.read(session, list(ids), terms.period)
+    made = {}
+    for one, found in counted.items():
+        few = 0 < came.get(one, Funnel()).rated < terms.minimum_n
+        made[ids[one]] = profile_figures.of_dossiers(found, few=few)
+    return made
 
 
 async def of_scorecards(
@@ -37,8 +47,28 @@ async def of_scorecards(
     for one, code in ids.items():
         own = list(answered.get(one, {}).values())
         card = profiles.tt01(*came[one], own, said.get(code))
-        made[code] = profile_figures.of_scorecard(profiles.withhold(card, terms.minimum_n))
+        shown = profiles.withhold(card, terms.minimum_n)
+        made[code] = profile_figures.of_scorecard(_without(shown, _suppressed(own, terms)))
     return made
+
+
+def _suppressed(tallies: Sequence[SurveyTally], terms: Terms) -> frozenset[Key]:
+    """The criteria that are withheld, for the sake of others, when they are asked for as shares."""
+    kinds = (METHODS["top2-share@1"], METHODS["mean-score@1"])
+    return frozenset().union(*(standing.suppressed(kind, terms, tallies) for kind in kinds))
+
+
+def _without(card: Scorecard, hidden: frozenset[Key]) -> Scorecard:
+    """The scorecard without the indices that are asked for under a withheld criterion."""
+    return Scorecard(
+        tuple(
+            replace(index, numerator=None)
+            if index.source is Source.SURVEYS
+            and (Level.CRITERION, f"tt01-{index.number}") in hidden
+            else index
+            for index in card.indices
+        )
+    )
 
 
 async def of_peers(

@@ -1,5 +1,6 @@
 """Published editions, for everybody: served from memory, and the same for ever."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Mapping
@@ -8,10 +9,13 @@ from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
 
 from app.api import catalog, edition_answers
 from app.api.catalog import CatalogOut
 from app.api.deps import CatalogueKnown, Language, Now, Presented, Session
+from app.api.edition_answers import Document
+from app.api.edition_schemas import LATEST
 from app.api.errors import described, public_problems
 from app.api.indices import IndicesOut
 from app.api.ranking_schemas import RankingOut
@@ -27,10 +31,13 @@ from app.api.tables import (
 )
 from app.db import editions
 from app.db.editions import Publication, Rendered
+from app.domain.access import Caller
 from app.domain.errors import (
+    AgencyNotAllowedError,
     AgencyNotFoundError,
     CredentialUnknownError,
     EditionNotFoundError,
+    Fault,
 )
 from app.reports.data_package import data_package
 
@@ -58,6 +65,7 @@ async def list_editions(
     cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
 ) -> CatalogOut:
     """Published editions, the latest first, as a catalogue of datasets (DCAT)."""
+    response.headers["Vary"] = "Accept-Language"
     entries = await editions.list_page(session, cursor, limit + 1)
     following = entries[limit - 1].edition.code if len(entries) > limit else None
     if following:
@@ -67,18 +75,21 @@ async def list_editions(
 
 
 @router.get(
-    "/latest",
+    f"/{LATEST}",
     operation_id="get_latest_edition",
     response_class=Response,
     responses={**JSON_DOCUMENT, **public_problems(EditionNotFoundError)},
 )
 async def get_latest_edition(
-    session: Session,
+    request: Request,
     known: CatalogueKnown,
     peer_group: Annotated[Code | None, Query(description="Default: of any group")] = None,
 ) -> Response:
     """The document of the latest period's edition that nothing has superseded."""
-    found = await known.publication(await editions.latest(session, peer_group))
+    # Who holds a connection must not wait for the one that what is known is read on.
+    async with request.app.state.sessions() as session:
+        code = await editions.latest(session, peer_group)
+    found = await known.publication(code)
     answer = _document(found)
     answer.headers["Content-Location"] = f"/v1/editions/{found.code}"
     answer.headers["Cache-Control"] = "public, no-cache"
@@ -93,6 +104,7 @@ async def get_latest_edition(
         **JSON_DOCUMENT,
         **public_problems(EditionNotFoundError),
         401: described(401, [CredentialUnknownError.code]),
+        403: described(403, [AgencyNotAllowedError.code]),
     },
 )
 async def get_edition(
@@ -107,14 +119,26 @@ async def get_edition(
     except EditionNotFoundError:
         if presented is None:
             raise
-        caller = (await known.credential(presented.credentials)).at(moment)
-        if "editions:write" not in caller.scopes:
-            raise
+    caller = (await known.credential(presented.credentials)).at(moment)
     async with request.app.state.sessions() as session:
-        await editions.get(session, edition)
-        draft = await editions.document(session, edition)
-    headers = {"Cache-Control": "private, no-cache", "ETag": f'"{sha256(draft).hexdigest()}"'}
-    return Response(draft, media_type="application/json", headers=headers)
+        draft = await readable(session, edition, caller)
+    answer = _document(Publication(edition, draft, sha256(draft).hexdigest(), None, {}))
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+async def readable(
+    session: Session, edition: str, caller: Caller, pointer: str = "/path/edition"
+) -> bytes:
+    """An edition's document; a draft's only for those who could have frozen it."""
+    entry = await editions.get(session, edition, pointer)
+    content = await editions.document(session, edition)
+    if entry.edition.published_at is None:
+        if "editions:write" not in caller.scopes:
+            raise EditionNotFoundError(Fault(pointer, "edition-not-found", {"code": edition}))
+        for part in json.loads(content)["agencies"]:
+            caller.check_agency(part["agency"], pointer)
+    return content
 
 
 @router.get(
@@ -126,7 +150,7 @@ async def get_edition(
 async def get_data_package(edition: Code, known: CatalogueKnown) -> Response:
     """An edition as open data: one tidy table with its description (Frictionless Data Package)."""
     found = await known.publication(edition)
-    made = _rendered(found, ("zip",), partial(data_package, found.document, found.digest))
+    made = await _rendered(found, ("zip",), partial(data_package, found.document, found.digest))
     headers = {"Content-Disposition": f'attachment; filename="{edition}.zip"'}
     return _answer(found, made, "application/zip", headers)
 
@@ -143,12 +167,9 @@ async def get_published_ranking(
     """The ranking by a criterion (or `overall`), as published."""
     found = await known.publication(edition)
 
-    def made() -> bytes:
-        answer = edition_answers.ranking(_read(found), criterion, language)
-        return answer.model_dump_json().encode()
-
-    content = _rendered(found, ("ranking", criterion, language), made)
-    return _table_or_json(request, found, content, (RANKING_COLUMNS, rows_of_ranking))
+    make = partial(_made, edition_answers.ranking, found, criterion, language)
+    made = await _rendered(found, ("ranking", criterion, language), make)
+    return _table_or_json(request, found, made, (RANKING_COLUMNS, rows_of_ranking))
 
 
 @router.get(
@@ -166,12 +187,9 @@ async def get_published_indices(
     """An agency's indices, as published."""
     found = await known.publication(edition)
 
-    def made() -> bytes:
-        answer = edition_answers.indices(_read(found), agency, language)
-        return answer.model_dump_json().encode()
-
-    content = _rendered(found, ("indices", agency, language), made)
-    return _table_or_json(request, found, content, (INDEX_COLUMNS, rows_of_indices))
+    make = partial(_made, edition_answers.indices, found, agency, language)
+    made = await _rendered(found, ("indices", agency, language), make)
+    return _table_or_json(request, found, made, (INDEX_COLUMNS, rows_of_indices))
 
 
 Table = tuple[tuple[str, ...], Callable[[Mapping[str, Any]], list[dict[str, object]]]]
@@ -182,21 +200,27 @@ def _table_or_json(request: Request, found: Publication, made: Rendered, table: 
     if not wants_csv(request):
         return answer
     columns, rows = table
-    for name in ("content-length", "content-type"):
-        del answer.headers[name]
     return csv_answer(columns, rows(json.loads(made.content)), found.code, answer)
 
 
-def _read(found: Publication) -> Mapping[str, Any]:
-    document: Mapping[str, Any] = json.loads(found.document)
-    return document
+def _made(
+    answer: Callable[[Document, str, Language], BaseModel],
+    found: Publication,
+    of: str,
+    language: Language,
+) -> bytes:
+    """What the edition says of a criterion or an agency."""
+    return answer(json.loads(found.document), of, language).model_dump_json().encode()
 
 
-def _rendered(found: Publication, what: tuple[str, ...], make: Callable[[], bytes]) -> Rendered:
-    """What was made of the edition before, or is made now and kept."""
+async def _rendered(
+    found: Publication, what: tuple[str, ...], make: Callable[[], bytes]
+) -> Rendered:
+    """What was made of the edition before, or is made now and kept; a refusal is not."""
     held = found.rendered.get(what)
     if held is None:
-        content = make()
+        # It may take seconds of thousands of agencies: meanwhile others are served.
+        content = await asyncio.to_thread(make)
         held = found.rendered[what] = Rendered(content, sha256(content).hexdigest()[:32])
     return held
 

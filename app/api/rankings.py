@@ -109,7 +109,7 @@ async def get_ranking(
         source=query.source,
         view=query.view,
         compared_with=PeriodOut.model_validate(ask.earlier),
-        method=method_ref(found.now.method, language),
+        method=method_ref(found.now.method, query.source, language),
         base=query.base,
         minimum_n=chosen.minimum_n,
         as_of=moment,

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -224,6 +225,11 @@ class PeriodOut(Out):
 def texts_of(text: Localised) -> dict[str, str]:
     """The text as it is stored."""
     return text.model_dump(exclude_none=True)
+
+
+def plain(value: Fraction) -> float | int:
+    """The value as JSON writes it: whole numbers without a point."""
+    return value.numerator if value.denominator == 1 else float(value)
 
 
 def in_language(text: Mapping[str, str], language: str) -> str:

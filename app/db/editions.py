@@ -31,22 +31,26 @@ class Entry:
 
 
 _successor = aliased(Edition)
-_ENTRY = (
-    select(Edition, col(_successor.code))
-    .outerjoin(
-        _successor,
-        (col(_successor.supersedes) == Edition.code) & col(_successor.published_at).is_not(None),
-    )
-    .options(defer(Edition.document))  # type: ignore[arg-type]  # a column of the mapped class
+_WHOLE = select(Edition, col(_successor.code)).outerjoin(
+    _successor,
+    (col(_successor.supersedes) == Edition.code) & col(_successor.published_at).is_not(None),
+)
+_ENTRY = _WHOLE.options(
+    defer(Edition.document)  # type: ignore[arg-type]  # a column of the mapped class
 )
 
 
 async def get(session: AsyncSession, code: str, pointer: str = "/path/edition") -> Entry:
     """The edition, published or not; raises EditionNotFoundError."""
-    found = (await session.execute(_ENTRY.where(col(Edition.code) == code))).first()
-    if found is None:
+    entry = await _find(session, code)
+    if entry is None:
         raise EditionNotFoundError(Fault(pointer, "edition-not-found", {"code": code}))
-    return Entry(*found)
+    return entry
+
+
+async def _find(session: AsyncSession, code: str) -> Entry | None:
+    found = (await session.execute(_ENTRY.where(col(Edition.code) == code))).first()
+    return None if found is None else Entry(*found)
 
 
 async def document(session: AsyncSession, code: str) -> bytes:
@@ -57,34 +61,37 @@ async def document(session: AsyncSession, code: str) -> bytes:
 
 async def held(session: AsyncSession, code: str, request: bytes) -> Entry | None:
     """The edition that this request froze before, or None; EditionExistsError of another one."""
-    found = (await session.execute(_ENTRY.where(col(Edition.code) == code))).first()
-    if found is None:
-        return None
-    if found[0].request != request:
-        raise EditionExistsError(Fault("/code", "edition-exists", {"code": code}))
-    return Entry(*found)
+    entry = await _find(session, code)
+    return None if entry is None else _same(entry, request)
+
+
+def _same(entry: Entry, request: bytes) -> Entry:
+    if entry.edition.request != request:
+        raise EditionExistsError(Fault("/code", "edition-exists", {"code": entry.edition.code}))
+    return entry
 
 
 async def check_revisable(session: AsyncSession, code: str) -> Edition:
     """The published edition that can be superseded; else a refusal."""
-    found = (await session.execute(_ENTRY.where(col(Edition.code) == code))).first()
+    entry = await _find(session, code)
     pointer, params = "/supersedes", {"code": code}
-    if found is None:
+    if entry is None:
         raise UnknownReferenceError(Fault(pointer, "edition-not-found", params))
-    if found[0].published_at is None or found[1] is not None:
+    if entry.edition.published_at is None or entry.superseded_by is not None:
         raise EditionNotRevisableError(Fault(pointer, "edition-not-revisable", params))
-    edition: Edition = found[0]
-    return edition
+    return entry.edition
 
 
-async def freeze(session: AsyncSession, values: dict[str, Any]) -> Entry:
-    """Store a new edition; raises EditionExistsError when its code was taken meanwhile."""
+async def freeze(session: AsyncSession, values: dict[str, Any]) -> tuple[Entry, bool]:
+    """Store a new edition and return it, and whether the same request had stored it already.
+
+    Raises EditionExistsError when another request took its code.
+    """
     stmt = insert(Edition).values(**values).on_conflict_do_nothing().returning(Edition)
     stored = await session.scalar(stmt)
-    if stored is None:
-        params = {"code": values["code"]}
-        raise EditionExistsError(Fault("/code", "edition-exists", params))
-    return Entry(stored, None)
+    if stored is not None:
+        return Entry(stored, None), False
+    return _same(await get(session, values["code"], "/code"), values["request"]), True
 
 
 async def publish(session: AsyncSession, code: str, by: str, at: datetime) -> Entry:
@@ -135,8 +142,7 @@ async def latest(session: AsyncSession, peer_group: str | None) -> str:
         stmt = stmt.where(col(Edition.peer_group) == peer_group)
     found = (await session.execute(stmt)).first()
     if found is None:
-        code = peer_group or "latest"
-        raise EditionNotFoundError(Fault("/query/peer_group", "edition-not-found", {"code": code}))
+        raise EditionNotFoundError(Fault("/query/peer_group", "no-edition-yet"))
     latest_code: str = found[0].code
     return latest_code
 
@@ -156,7 +162,6 @@ class Publication:
     code: str
     document: bytes
     digest: str
-    published_at: datetime
     superseded_by: str | None
     # What was made of it for readers, by what they asked for; it never changes.
     rendered: dict[tuple[str, ...], Rendered]
@@ -164,11 +169,9 @@ class Publication:
 
 async def publication(session: AsyncSession, code: str) -> Publication:
     """The published edition; raises EditionNotFoundError."""
-    entry = await get(session, code)
-    edition = entry.edition
-    if edition.published_at is None:
+    stmt = _WHOLE.where(col(Edition.code) == code, col(Edition.published_at).is_not(None))
+    found = (await session.execute(stmt)).first()
+    if found is None:
         raise EditionNotFoundError(Fault("/path/edition", "edition-not-found", {"code": code}))
-    stored = await document(session, code)
-    return Publication(
-        code, stored, edition.digest.hex(), edition.published_at, entry.superseded_by, {}
-    )
+    edition, superseded_by = found
+    return Publication(code, edition.document, edition.digest.hex(), superseded_by, {})

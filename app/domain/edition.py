@@ -5,11 +5,11 @@ byte, and so compute the digest again.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from fractions import Fraction
-from hashlib import sha256
+from math import lcm
 from typing import Any
 
 from app.domain.advice import Lever
@@ -28,15 +28,11 @@ Json = dict[str, Any]
 def canonical(document: Mapping[str, Any]) -> bytes:
     """The document in the one way that it can be written.
 
-    It holds whole numbers and numbers with few decimals only, which Python writes as RFC 8785 asks.
+    Its numbers are counts of people, and percentages and points with few decimals: those Python
+    writes as RFC 8785 asks, from 0.0001 on and up to 2^53.
     """
     text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
-
-
-def digest(document: bytes) -> str:
-    """The SHA-256 digest of a document, in hexadecimal digits."""
-    return sha256(document).hexdigest()
 
 
 def number(value: Decimal | Fraction | None) -> int | float | None:
@@ -75,25 +71,40 @@ def document(
     rankings: Sequence[RankingPart],
 ) -> Json:
     """An edition: its head, then each agency's figures, then the rankings by each criterion."""
+    totals = [part.total for part in rankings if part.total]
+    scale = _scale([*totals, *(figure for part in agencies for figure in part.figures)])
     return {
         "format": FORMAT,
         **head,
-        "agencies": [_agency(part) for part in agencies],
-        "rankings": [_ranking(part, terms) for part in rankings],
+        "agencies": [_agency(part, scale) for part in agencies],
+        "rankings": [_ranking(part, terms, scale) for part in rankings],
     }
 
 
-def _agency(part: AgencyPart) -> Json:
+def _scale(figures: Iterable[Figure]) -> int:
+    """Into how many parts a point is divided throughout the edition, so that none is broken.
+
+    It stays whole where two decimals hold all points: a third of a point is no number of JSON, and
+    sums over agencies and criteria must come out.
+    """
+    ratios = [figure.measure.ratio for figure in figures]
+    whole = lcm(
+        *(part.denominator for one in ratios if one for part in (one.numerator, one.denominator))
+    )
+    return whole if 100 % whole else 1
+
+
+def _agency(part: AgencyPart, scale: int) -> Json:
     forms, funnel = part.forms, part.funnel
     return {
         "agency": part.agency,
         "forms": {**asdict(forms), "response_rate": number(forms.response_rate)},
         "dossiers": {**asdict(funnel), "share_rated": number(funnel.share_rated)},
-        "figures": [_figure(figure) for figure in part.figures],
+        "figures": [_figure(figure, scale) for figure in part.figures],
     }
 
 
-def _figure(figure: Figure) -> Json:
+def _figure(figure: Figure, scale: int) -> Json:
     measure = figure.measure
     ratio, exact = measure.ratio, measure.value
     return {
@@ -101,8 +112,8 @@ def _figure(figure: Figure) -> Json:
         "status": figure.status.value,
         "value": number(figure.value),
         "exact": None if exact is None else str(exact),
-        "numerator": number(ratio.numerator) if ratio else None,
-        "denominator": number(ratio.denominator) if ratio else None,
+        "numerator": number(ratio.numerator * scale) if ratio else None,
+        "denominator": number(ratio.denominator * scale) if ratio else None,
         # A source that prints a value does not print how many people it rests on.
         "n": None if measure.status is Status.OK and not measure.n else measure.n,
         "ci_low": number(figure.low),
@@ -122,7 +133,20 @@ def _finding(finding: Finding) -> Json:
     return {**asdict(finding), "params": params}
 
 
-def _ranking(part: RankingPart, terms: Terms) -> Json:
+# Parameters that are decimals, as text: with all the places that a source printed.
+PRINTED = frozenset({"published", "computed"})
+
+
+def finding(document: Mapping[str, Any]) -> Finding:
+    """The finding that an edition's document describes."""
+    params = {
+        name: Decimal(value) if name in PRINTED else value
+        for name, value in document["params"].items()
+    }
+    return Finding(**{**document, "params": params})
+
+
+def _ranking(part: RankingPart, terms: Terms, scale: int) -> Json:
     rows = [
         {
             "rank": standing.place.rank,
@@ -145,7 +169,7 @@ def _ranking(part: RankingPart, terms: Terms) -> Json:
             {"agency": agency, "status": figure.status.value, "n": figure.measure.n}
             for agency, figure in part.ranking.unranked
         ],
-        "total": _figure(part.total) if part.total else None,
+        "total": _figure(part.total, scale) if part.total else None,
     }
 
 
@@ -186,7 +210,7 @@ class Difference:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """Where two editions of the same figures differ in status, value, people or rank."""
+    """Where two editions of the same figures differ in status, value, people, target or rank."""
     old, new = _entries(before), _entries(after)
     return [
         Difference(agency, criterion, old.get(key), new.get(key))
@@ -196,7 +220,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
     ]
 
 
-COMPARED = ("status", "value", "exact", "n")
+COMPARED = ("status", "value", "exact", "n", "target")
 
 
 def _entries(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:

@@ -7,7 +7,8 @@ from fractions import Fraction
 from app.domain.figure import Figure, Rounding, Terms, judge
 from app.domain.formulas import ONE, Ratios
 from app.domain.measure import Base, Level, Measure, Part, Ratio
-from app.domain.methods import METHODS
+from app.domain.methods import MEAN_OF_UNITS, METHODS
+from app.domain.profiles import QD766, TT01
 from app.domain.tally import QuestionTally
 
 Shown = Callable[[QuestionTally], bool]
@@ -29,18 +30,34 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedPart:
-    """A figure that a mean is made of, its weight, and what it is pooled of if not printed."""
+    """A figure that a mean or a total is made of, and what it is pooled of if it is known.
+
+    `exact` is its value before rounding.
+    """
 
     figure: Figure
+    exact: Fraction
     weight: Fraction
     inputs: tuple[Input, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """A figure with what was pooled for it (`inputs`), or averaged (`parts`).
+class Subtraction:
+    """QĐ 766: the dossiers returned, and those late or badly rated, as one number.
 
-    A printed value is its own single part. Both are empty where they are withheld.
+    Late ones and badly rated ones apart could give single ratings away.
+    """
+
+    returned: int
+    subtracted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A figure with what was pooled for it (`inputs`), or averaged or added up (`parts`).
+
+    A printed value is its own single part. Where single questions are `withheld`, inputs are empty
+    everywhere, and parts are unless they are figures of other agencies.
     """
 
     method: str
@@ -52,49 +69,82 @@ class Explanation:
 
     @property
     def exact(self) -> Fraction | None:
-        """The value before rounding, in percent.
+        """The value before rounding, in percent or points.
 
         None for a mean with withheld parts: its digits could tell their values.
         """
         measure = self.figure.measure
-        return None if self.withheld and not measure.ratio else measure.value
+        if self.withheld and not measure.ratio and not self.parts:
+            return None
+        return _exact(self.method, measure)
 
     @property
     def weighted(self) -> Ratio | None:
-        """The sum of weight times value, in percent, over the sum of weights; None if pooled."""
+        """The parts' weights times values, added up, over what that is divided by; None if pooled.
+
+        A mean is divided by the sum of the weights, a total by one.
+        """
         if not self.parts:
             return None
         values = [part.weight * (part.figure.measure.value or 0) for part in self.parts]
         weights = [part.weight for part in self.parts]
-        return Ratio(sum(values, Fraction(0)), sum(weights, Fraction(0)))
+        total = self.method == TT01
+        return Ratio(sum(values, Fraction(0)), ONE if total else sum(weights, Fraction(0)))
+
+    @property
+    def dossiers(self) -> Subtraction | None:
+        """What was subtracted from what; None unless whole dossiers are counted so."""
+        ratio = self.figure.measure.ratio
+        if self.method != QD766 or ratio is None:
+            return None
+        return Subtraction(int(ratio.denominator), int(ratio.denominator - ratio.numerator))
 
 
 def explain(method_id: str, figure: Figure, terms: Terms, shown: Shown) -> Explanation | None:
     """How the method made the figure on these terms; None where the figure has no value.
 
-    Where one of its tallies may not be shown, none is: it would follow from the others.
+    Where one of its tallies may not be shown, none is: it would follow from the others. Nor are
+    the parts of a mean then, unless they are units, whose figures are shown by themselves.
     """
     measure = figure.measure
     if measure.value is None:
         return None
-    if not all(shown(tally) for tally in measure.questions):
-        return Explanation(method_id, figure, terms.rounding, withheld=True)
+    withheld = not all(map(shown, measure.questions))
     itself = () if measure.ratio else (Part(measure, ONE),)
-    parts = tuple(
-        ExplainedPart(
-            judge(part.measure, terms, (), ()),
-            part.weight,
-            _inputs(method_id, part.measure, terms.base),
-        )
-        for part in measure.parts or itself
+    parts = () if withheld and method_id != MEAN_OF_UNITS else measure.parts or itself
+
+    def inputs(one: Measure) -> tuple[Input, ...]:
+        return () if withheld else _inputs(method_id, one, terms.base)
+
+    return Explanation(
+        method_id,
+        figure,
+        terms.rounding,
+        inputs(measure),
+        tuple(
+            ExplainedPart(
+                # Enough people stand behind whatever a figure with a value is made of.
+                judge(part.measure, replace(terms, minimum_n=0), (), ()),
+                _exact(method_id, part.measure) or Fraction(0),
+                part.weight,
+                inputs(part.measure),
+            )
+            for part in parts
+        ),
+        withheld,
     )
-    inputs = _inputs(method_id, measure, terms.base)
-    return Explanation(method_id, figure, terms.rounding, inputs, parts)
+
+
+def _exact(method_id: str, measure: Measure) -> Fraction | None:
+    """The value before rounding; points are rounded as soon as they are made."""
+    if method_id == TT01 and measure.ratio:
+        return measure.ratio.numerator / measure.ratio.denominator
+    return measure.value
 
 
 def _inputs(method_id: str, measure: Measure, base: Base) -> tuple[Input, ...]:
-    """What a pooled measure adds up; nothing of a mean or a printed value."""
-    if not measure.ratio:
+    """What a pooled measure adds up; nothing of a mean, a printed value or counted dossiers."""
+    if not measure.ratio or not measure.questions:
         return ()
     chosen = measure.level is Level.OPTION
     ratios = _of_option(measure.code) if chosen else METHODS[method_id].kernel.ratio

@@ -20,6 +20,9 @@ def wilson(share: float, n: int, z: float = Z_95) -> tuple[float, float]:
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927) 209-212.
     """
+    if share in {0, 1}:  # one limit is exact, and must not be cut to 99.99 for a float's sake
+        edge = 100 * n / (n + z * z)
+        return (edge, 100.0) if share else (0.0, 100 - edge)
     z2 = z * z
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = z * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)

@@ -162,7 +162,9 @@ def mean_of_units(
         for code, tallies in units.items()
     }
     valued = [code for code, part in parts.items() if part.status is Status.OK]
-    used = [code for code in valued if parts[code].n >= minimum_n]
+    # Those who answered, not all forms: of a mean with its parts beside it nobody follows.
+    answered = {code: people(parts[code].questions, Base.ANSWERS) for code in valued}
+    used = [code for code in valued if answered[code] >= minimum_n]
     statuses = {part.status for part in parts.values()}
     if used or statuses <= {Status.NOT_ASKED}:
         return mean_of(parts[code] for code in used), used

@@ -1,14 +1,14 @@
 """The official profiles as measures, so that they are judged, shown and ranked as others are."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from app.domain import standing
 from app.domain.advice import Lever
 from app.domain.figure import Figure, Finding, Target, Terms, judge
-from app.domain.formulas import OVERALL
-from app.domain.measure import Base, Level, Measure, Ratio, Status, label
+from app.domain.formulas import ONE, OVERALL
+from app.domain.measure import Base, Level, Measure, Part, Ratio, Status, label
 from app.domain.methods import At, not_applicable
 from app.domain.profiles import (
     FEEDBACK_NOT_RECORDED,
@@ -24,6 +24,10 @@ from app.domain.standing import Ranking
 LEVELS: Mapping[str, Sequence[Level]] = {
     QD766: (Level.OVERALL,),
     TT01: (Level.CRITERION, Level.OVERALL),
+}
+DOSSIERS: Text = {
+    "vi": "Tỷ lệ hồ sơ hài lòng (Quyết định 766)",
+    "en": "Share of satisfied dossiers (Decision 766)",
 }
 TOTAL: Text = {"vi": "Tổng điểm chín chỉ số", "en": "Total of the nine indices"}
 
@@ -48,15 +52,21 @@ def check(method: str, level: Level, base: Base, at: At) -> None:
         raise not_applicable(at.base, [Base.ANSWERS])
 
 
-def of_dossiers(counted: DossierCounts) -> Profile:
-    """QĐ 766: the share of dossiers, of all that were returned; no sample, so no interval."""
-    if counted.value is None:
-        measure = Measure(Level.OVERALL, "overall", OVERALL, Status.PENDING, sampled=False)
+def of_dossiers(counted: DossierCounts, *, few: bool = False) -> Profile:
+    """QĐ 766: the share of dossiers, of all that were returned; no sample, so no interval.
+
+    `few` says that fewer people rated than may be seen: with the late dossiers, which are no
+    secret, the share would tell how they did.
+    """
+    if counted.value is None or few:
+        status = Status.TOO_FEW if few else Status.PENDING
+        n = counted.returned
+        measure = Measure(Level.OVERALL, "overall", DOSSIERS, status, n, sampled=False)
         return Profile([measure], [FEEDBACK_NOT_RECORDED])
     measure = Measure(
         Level.OVERALL,
         "overall",
-        OVERALL,
+        DOSSIERS,
         Status.OK,
         counted.returned,
         counted.value,
@@ -69,6 +79,7 @@ def of_dossiers(counted: DossierCounts) -> Profile:
 def of_scorecard(card: Scorecard) -> Profile:
     """TT 01/2018: the nine indices in points of two, and their total of eighteen."""
     total, grade = card.total, card.grade
+    indices = [_index(score) for score in card.indices]
     findings = [Finding(f"grade-{grade}", {})] if grade else []
     if card.missing:
         findings.append(Finding("indices-missing", {"indices": ", ".join(card.missing)}))
@@ -78,10 +89,11 @@ def of_scorecard(card: Scorecard) -> Profile:
         TOTAL,
         Status.PENDING if total is None else Status.OK,
         value=None if total is None else Fraction(total),
+        parts=tuple(Part(index, ONE) for index in indices),
         decimals=1,
         sampled=False,
     )
-    return Profile([whole, *(_index(score) for score in card.indices)], findings)
+    return Profile([whole, *indices], findings)
 
 
 def _index(score: IndexScore) -> Measure:
@@ -105,14 +117,15 @@ def _index(score: IndexScore) -> Measure:
 
 
 def judged(profile: Profile, level: Level, terms: Terms, targets: Sequence[Target]) -> list[Figure]:
-    """The figures of a level. Points are held against no target, which is in percent."""
+    """The figures of a level. Points are held against no target, which is in percent.
+
+    Those of few people are without points already; of self-assessments there are no people.
+    """
+    notes = profile.findings if level is Level.OVERALL else ()
     return [
-        judge(
-            measure,
-            terms,
-            targets if measure.decimals is None else (),
-            profile.findings if level is Level.OVERALL else (),
-        )
+        judge(measure, terms, targets, notes)
+        if measure.decimals is None
+        else judge(measure, replace(terms, minimum_n=0), (), notes)
         for measure in profile.at(level)
     ]
 

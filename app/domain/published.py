@@ -1,7 +1,7 @@
 """Indices published elsewhere (SIPAS): kept as printed, checked, and recomputed beside."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -60,12 +60,22 @@ def find(method_id: str, level: Level, at: At) -> str:
 
 
 def measures(
-    method_id: str, level: Level, bodies: Sequence[Sequence[PublishedFigure]]
+    method_id: str, level: Level, bodies: Mapping[str, Sequence[PublishedFigure]]
 ) -> list[Measure]:
-    """What follows by the method from what was printed of one agency, or of each unit."""
+    """What follows by the method from what was printed of one agency, or of each unit.
+
+    `bodies` are under the agencies' codes, which become those of a mean's parts.
+    """
     if method_id == MEAN_OF_UNITS:
-        return [mean_of(measure(figure) for body in bodies for figure in body if overall(figure))]
-    (figures,) = bodies
+        return [
+            mean_of(
+                replace(measure(figure), code=code)
+                for code, body in bodies.items()
+                for figure in body
+                if overall(figure)
+            )
+        ]
+    (figures,) = bodies.values()
     if method_id == MEAN_OF_CRITERIA:
         return [mean_of_criteria(figures)]
     wanted = [measure(f) for f in figures if overall(f) is (level is Level.OVERALL)]

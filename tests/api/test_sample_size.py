@@ -1,19 +1,10 @@
 """Sample sizes over HTTP."""
 
 import pytest
-from fastapi.routing import iter_route_contexts
 
 from app.api import sample_size
 
 PATH = "/v1/methods/sample-size"
-
-
-@pytest.fixture
-def app(app):
-    if PATH not in {route.path for route in iter_route_contexts(app.routes)}:
-        app.include_router(sample_size.router)
-        app.router.routes.insert(0, app.router.routes.pop())
-    return app
 
 
 def numbers(answer):

@@ -15,11 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.explanations import ExplanationOut, explanation_out
-from app.domain import methods, period, published, tally
+from app.domain import methods, period, profile_figures, profiles, published, tally
 from app.domain import questionnaire as forms
 from app.domain.explanation import explain
 from app.domain.figure import Rounding, Terms, judge
 from app.domain.measure import Base, Level, question_key
+from app.domain.profiles import (
+    QD766,
+    TT01,
+    DossierCounts,
+    SelfAssessment,
+    Timeliness,
+)
 from app.domain.published import PublishedFigure
 
 YEAR = period.parse("2022")
@@ -71,9 +78,17 @@ def everything(_tally):
 
 def explained(method, measure, terms=TERMS, shown=everything):
     """The figure and its explanation as JSON, or None where there is none."""
-    figure = judge(measure, terms, [], [])
+    return explained_figure(method, judge(measure, terms, [], []), terms, shown)
+
+
+def explained_figure(method, figure, terms=TERMS, shown=everything):
     found = explain(method, figure, terms, shown)
     return figure, found and json.loads(explanation_out(found).model_dump_json())
+
+
+def profiled(method, profile, level=Level.OVERALL):
+    judged = profile_figures.judged(profile, level, TERMS, [])
+    return [explained_figure(method, figure) for figure in judged]
 
 
 def figures(method, found, level, terms=TERMS, shown=everything):
@@ -165,7 +180,26 @@ def half_up_by_hand(value, places=2):
     return Fraction(int(value * 10**places + Fraction(1, 2)), 10**places)
 
 
-OPERATIONS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.Div: operator.truediv}
+def dossiers_by_hand(document):
+    returned, subtracted = document["dossiers"]["returned"], document["dossiers"]["subtracted"]
+    return Fraction(100 * (returned - subtracted), returned)
+
+
+def points_by_hand(document):
+    if not document["parts"]:
+        return Fraction(document["sums"]["numerator"], document["sums"]["denominator"])
+    points = [Fraction(part["numerator"], part["denominator"]) for part in document["parts"]]
+    return sum(half_up_by_hand(one, 1) for one in points)
+
+
+PROFILES = {QD766: dossiers_by_hand, TT01: points_by_hand}
+
+OPERATIONS = {
+    ast.Sub: operator.sub,
+    ast.Add: operator.add,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
 def reckon(node):
@@ -175,7 +209,7 @@ def reckon(node):
 
 
 def on_the_calculator(work):
-    return reckon(ast.parse(work.replace("×", "*"), mode="eval").body)
+    return reckon(ast.parse(work.replace("×", "*").replace("−", "-"), mode="eval").body)
 
 
 def lines(document, language):
@@ -216,6 +250,7 @@ OVERALL = PublishedFigure("overall", {"vi": "Chỉ số chung"}, Decimal("81.75"
 
 def test_a_clerk_knows_every_method():
     assert set(POOLED) == {*methods.METHODS, *published.METHODS}
+    assert set(PROFILES) == set(profiles.REGIMES)
 
 
 @pytest.mark.parametrize(
@@ -408,16 +443,20 @@ def test_units_are_the_parts_of_their_mean():
 @pytest.mark.parametrize(
     ("method", "bodies", "expected", "last"),
     [
-        ("as-published@1", [[*SIPAS, OVERALL]], "81.75", "81,75 %."),
+        ("as-published@1", {"A1": [*SIPAS, OVERALL]}, "81.75", "81,75 %."),
         (
             "mean-of-criteria@1",
-            [[*SIPAS, OVERALL]],
+            {"A1": [*SIPAS, OVERALL]},
             "81.75",
             "(70,69 + 78,61 + 84,56 + 89,23 + 85,25 + 82,16) / 6 = 490,5 / 6 = 81,75 %.",
         ),
         (
             "mean-of-units@1",
-            [[OVERALL], [PublishedFigure("overall", {"vi": "x"}, Decimal(90), None, None)]],
+            {
+                "A1": [*SIPAS, OVERALL],
+                "A2": SIPAS,
+                "A3": [PublishedFigure("overall", {"vi": "x"}, Decimal(90), None, None)],
+            },
             "85.88",
             "(81,75 + 90) / 2 = 171,75 / 2 ≈ 85,88 %.",
         ),
@@ -434,9 +473,16 @@ def test_printed_values_are_the_inputs_of_what_follows_from_them(method, bodies,
     assert {part["n"] for part in document["parts"]} == {None}
 
 
+def test_printed_values_of_units_stand_under_the_units_codes():
+    bodies = {"A1": [*SIPAS, OVERALL], "A2": SIPAS, "A3": [OVERALL]}
+    (measure,) = published.measures("mean-of-units@1", Level.OVERALL, bodies)
+    _, document = explained("mean-of-units@1", measure)
+    assert [part["code"] for part in document["parts"]] == ["A1", "A3"]
+
+
 def test_a_printed_value_keeps_its_decimals():
     printed = PublishedFigure("c", {"vi": "x"}, Decimal("70.695"), None, None)
-    (measure,) = published.measures("as-published@1", Level.CRITERION, [[printed]])
+    (measure,) = published.measures("as-published@1", Level.CRITERION, {"A1": [printed]})
     _, document = explained("as-published@1", measure)
     assert (document["value"], document["decimals"]) == (70.695, 3)
     assert document["steps"] == [
@@ -464,7 +510,9 @@ def test_what_has_no_value_has_no_explanation():
     assert explain("top2-share@1", suppressed, TERMS, everything) is None
 
 
-@pytest.mark.parametrize("method", sorted(set(methods.METHODS) - {"overall-question@1"}))
+@pytest.mark.parametrize(
+    "method", sorted(set(methods.METHODS) - {"overall-question@1", "mean-of-units@1"})
+)
 def test_a_figure_with_a_hidden_question_gives_nothing_to_subtract(method):
     form = forms.read("f", 1, questionnaire(*((c, [five_levels(c)]) for c in "abc")))
     rows = (10, 0, 0, 0, 0), (5, 0, 0, 0, 5), (1, 0, 0, 0, 2)
@@ -491,6 +539,23 @@ def test_of_a_withheld_figure_only_the_sums_that_it_shows_anyway_are_given():
     assert mean["steps"] == [{"vi": "Kết quả: 97,04 %.", "en": "Result: 97.04 %."}]
 
 
+def test_of_units_with_a_hidden_question_their_own_figures_are_given_and_no_questions():
+    hidden = {"shown": lambda one: one.question.code != "q3"}
+    ((figure, document),) = figures("mean-of-units@1", KHANH_HOA, Level.OVERALL, **hidden)
+    assert [(part["numerator"], part["denominator"]) for part in document["parts"]] == [
+        (75, 80),
+        (67, 68),
+    ]
+    assert [part["inputs"] for part in document["parts"]] == [[], []]
+    assert (document["exact"], document["value"]) == (str(figure.measure.value), 96.14)
+    assert document["note"]["vi"].startswith("Không nêu số liệu của từng câu hỏi")
+    assert [step["vi"].rpartition(": ")[2] for step in document["steps"]] == [
+        "75 / 80 × 100 = 93,75 %.",
+        "67 / 68 × 100 ≈ 98,5294 %.",
+        "(93,75 + 98,5294) / 2 = 192,2794 / 2 ≈ 96,14 %.",
+    ]
+
+
 def test_a_figure_whose_questions_are_all_shown_is_explained_beside_a_hidden_one():
     shown = figures(
         "top2-share@1",
@@ -502,9 +567,148 @@ def test_a_figure_whose_questions_are_all_shown_is_explained_beside_a_hidden_one
     assert withheld == ["access"]
 
 
+pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1)
+numbers = st.integers(0, 200)
+timelinesses = st.builds(Timeliness, numbers, numbers, numbers)
+assessments = st.builds(
+    SelfAssessment,
+    st.fixed_dictionaries(dict.fromkeys("5689", st.integers(0, 2))),
+    st.fixed_dictionaries(
+        dict.fromkeys("234", st.tuples(numbers, numbers, numbers).filter(any)),
+    ),
+)
+
+
+def scorecard(returned, assessment):
+    card = profiles.tt01(returned, Timeliness(0, 0, 0), [], assessment)
+    return profile_figures.of_scorecard(card)
+
+
+def numbers_in(document):
+    """Every number that the explanation writes, in its fields and in its sentences."""
+    if isinstance(document, dict | list):
+        values = document.values() if isinstance(document, dict) else document
+        return set().union(*map(numbers_in, values))
+    if isinstance(document, str):
+        return {Fraction(found) for found in re.findall(r"[0-9]+", document)}
+    return {Fraction(document)} if isinstance(document, int | float) else set()
+
+
+@given(pairs)
+def test_the_share_of_dossiers_is_repeated_by_hand(drawn):
+    late, bad = (sum(one[place] for one in drawn) for place in (0, 1))
+    counted = DossierCounts(len(drawn), late, bad, sum(all(one) for one in drawn))
+    ((figure, document),) = profiled(QD766, profile_figures.of_dossiers(counted))
+    value = dossiers_by_hand(document)
+    assert value == Fraction(document["exact"]) == counted.value
+    assert float(half_up_by_hand(value)) == document["value"] == float(figure.value)
+    for language in ("vi", "en"):
+        (line,) = lines(document, language)
+        work, sign, shown = re.split(r" ([=≈]) ", line)
+        assert (on_the_calculator(work), Fraction(shown)) == (value, half_up_by_hand(value))
+        assert (sign == "=") is (value == half_up_by_hand(value))
+
+
+def test_late_and_badly_rated_dossiers_are_subtracted_as_one_number():
+    counted = DossierCounts(returned=100, late=9, dissatisfied=5, both=3)
+    ((_, document),) = profiled(QD766, profile_figures.of_dossiers(counted))
+    assert document["dossiers"] == {"returned": 100, "subtracted": 11}
+    assert (document["sums"]["numerator"], document["sums"]["denominator"]) == (89, 100)
+    assert document["steps"] == [
+        {
+            "vi": "Số hồ sơ đã trả kết quả trừ số hồ sơ trả trễ hạn hoặc bị đánh giá không hài "
+            "lòng (mỗi hồ sơ chỉ trừ một lần), chia cho số hồ sơ đã trả kết quả: "
+            "(100 − 11) / 100 × 100 = 89,00 %.",
+            "en": "Dossiers returned less those late or rated not satisfied (each subtracted "
+            "once), divided by dossiers returned: (100 − 11) / 100 × 100 = 89.00 %.",
+        }
+    ]
+    assert not numbers_in(document) & {9, 5, 3, 6}
+
+
+def test_a_scorecard_is_added_up_by_hand():
+    counts = {"2": (80, 15, 5), "3": (41, 7, 2), "4": (10, 0, 40)}
+    said = SelfAssessment({"5": 1, "6": 2, "8": 2, "9": 0}, counts)
+    profile = scorecard(Timeliness(early=60, on_time=30, late=10), said)
+    ((_, document),) = profiled(TT01, profile)
+    assert [
+        (part["code"], part["numerator"], part["denominator"], part["exact"], part["value"])
+        for part in document["parts"]
+    ] == [
+        ("1", 150, 100, "3/2", 1.5),
+        ("2", 175, 100, "7/4", 1.8),
+        ("3", 89, 50, "89/50", 1.8),
+        ("4", 20, 50, "2/5", 0.4),
+        ("5", 1, 1, "1", 1),
+        ("6", 2, 1, "2", 2),
+        ("7", 150, 100, "3/2", 1.5),
+        ("8", 2, 1, "2", 2),
+        ("9", 0, 1, "0", 0),
+    ]
+    assert {part["weight"] for part in document["parts"]} == {1}
+    sums = {"numerator": None, "denominator": None, "weighted_sum": 12, "weight": 1}
+    assert (document["sums"], document["exact"], document["value"]) == (sums, "12", 12)
+    assert (document["decimals"], document["interval"], document["note"]) == (1, None, None)
+    said = [step["vi"] for step in document["steps"]]
+    assert said[1] == (
+        "Chỉ số 2. Thời gian thực hiện của từng cơ quan, đơn vị tham gia giải quyết "
+        "(kể cả đơn vị phối hợp): 175 / 100 ≈ 1,8 điểm."
+    )
+    added, grade = said[9:]
+    assert added.startswith("Cộng chín chỉ số, mỗi chỉ số đã làm tròn đến một chữ số thập phân: ")
+    assert added.endswith(
+        ": 1,5 + 1,8 + 1,8 + 0,4 + 1,0 + 2,0 + 1,5 + 2,0 + 0,0 = 12,0 điểm (tối đa 18 điểm)."
+    )
+    assert grade == "Xếp loại: Tốt (từ 12 đến dưới 15 điểm)."
+
+
+@given(timelinesses.filter(lambda drawn: drawn.dossiers), assessments)
+def test_every_scorecard_and_each_of_its_indices_is_repeated_by_hand(returned, assessment):
+    profile = scorecard(returned, assessment)
+    ((figure, total),) = profiled(TT01, profile)
+    assert points_by_hand(total) == Fraction(total["exact"]) == figure.measure.value
+    assert float(points_by_hand(total)) == total["value"] == total["sums"]["weighted_sum"]
+    for part, (_, document) in zip(
+        total["parts"], profiled(TT01, profile, Level.CRITERION), strict=True
+    ):
+        value = points_by_hand(document)
+        assert value == Fraction(document["exact"]) == Fraction(part["exact"])
+        assert float(half_up_by_hand(value, 1)) == document["value"] == part["value"]
+        (step,) = document["steps"]
+        assert step in total["steps"]
+        work, sign, shown = re.split(r" ([=≈]) ", step["en"].rpartition(": ")[2])
+        assert (on_the_calculator(work), shown) == (value, f"{document['value']:.1f} points.")
+        assert (sign == "=") is (value == half_up_by_hand(value, 1))
+
+
+@pytest.mark.parametrize(
+    ("own", "total", "said"),
+    [
+        (7, 15, "Class: Excellent (15 points or more)."),
+        (6, 14, "Class: Good (12 to below 15 points)."),
+        (3, 11, "Class: Fair (9 to below 12 points)."),
+    ],
+)
+def test_a_total_names_its_class_with_the_points_that_earn_it(own, total, said):
+    points = {number: max(0, min(2, own - 2 * place)) for place, number in enumerate("5689")}
+    counts = {"2": (1, 0, 0), "3": (1, 1, 0), "4": (1, 1, 0)}
+    ((_, document),) = profiled(
+        TT01, scorecard(Timeliness(1, 1, 0), SelfAssessment(points, counts))
+    )
+    assert (document["value"], document["steps"][-1]["en"]) == (total, said)
+
+
+def test_a_missing_index_leaves_nothing_to_explain():
+    profile = scorecard(Timeliness(1, 0, 0), None)
+    ((_, total),) = profiled(TT01, profile)
+    indices = profiled(TT01, profile, Level.CRITERION)
+    explained_ = [figure.measure.code for figure, document in indices if document]
+    assert (total, explained_) == (None, ["1"])
+
+
 @pytest.mark.parametrize("method", sorted(POOLED))
 def test_the_formula_is_said_in_both_languages(method):
-    (measure,) = published.measures("as-published@1", Level.OVERALL, [[OVERALL]])
+    (measure,) = published.measures("as-published@1", Level.OVERALL, {"A1": [OVERALL]})
     if method in methods.METHODS:
         measure = methods.measures(methods.METHODS[method], KHANH_HOA, Level.OVERALL, Base.ANSWERS)[
             0

@@ -103,7 +103,7 @@ def test_a_mean_that_is_as_few_as_its_smallest_part_needs_no_help():
 
 
 def test_a_mean_that_is_not_there_yet_tells_nothing():
-    n = {"overall": 0, "access": 40, "staff": 3}
+    n = {"overall": 0, "access": 40, "staff": 0}
     assert complements(n, [CRITERIA], 5) == set()
 
 
@@ -144,6 +144,11 @@ def test_a_remainder_of_3_takes_a_counter_along():
 def test_an_empty_remainder_hides_nothing():
     n = {"overall": 33, "desk 1": 3, "desk 2": 30, "no desk": 0}
     assert complements(n, [COUNTERS], 5, NO_DESK) == {"desk 2"}
+
+
+def test_an_unpublished_year_may_follow_from_its_months():
+    n = {"year": 50, "jan": 10, "feb": 10, "mar": 10, "apr": 20}
+    assert complements(n, [YEAR], 5, frozenset({"year"})) == set()
 
 
 UNPUBLISHED = frozenset({"access", "q3"})
@@ -256,14 +261,14 @@ def less(row: Row, other: Row, times: Fraction) -> Row:
 
 def eliminate(rows: list[Row], unknowns: int) -> list[Row]:
     """The reduced echelon form."""
-    solved: list[Row] = []
+    form: list[Row] = []
     for place in range(unknowns):
         pivot = next((row for row in rows if row[place]), None)
         if pivot is not None:
             one = [value / pivot[place] for value in pivot]
             rows = [less(row, one, row[place]) for row in rows if row is not pivot]
-            solved = [*(less(row, one, row[place]) for row in solved), one]
-    return solved
+            form = [*(less(row, one, row[place]) for row in form), one]
+    return form
 
 
 def solved(agency: Agency, hidden: AbstractSet[Key], weights: Mapping[Key, int]) -> list[Row]:
