@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import numpy.typing as npt
 
 from app.domain.interval import Leaf
 from app.domain.rank_interval import rank_sets
@@ -20,6 +21,7 @@ from bench.stage import Stage
 BAR = 2.0  # seconds, in which the slowest is done
 RANKS_BAR = 1.0
 QUARTER = f"{scene.YEAR}-Q4"  # the one before it was rated, too
+METHOD = "mean-of-criteria@1"  # the one that takes longest
 CROWD = 10_000
 
 Json = dict[str, Any]
@@ -33,7 +35,7 @@ def publish(service: Service, code: str) -> Json:
         "peer_group": scene.GROUP,
         "period": QUARTER,
         "surveys": [scene.SURVEY],
-        "method": scene.METHOD,
+        "method": METHOD,
     }
     with httpx.Client(
         base_url=service.url("/v1"),
@@ -94,14 +96,19 @@ def _of_edition(peers: int, ratings: int, times: Sequence[float]) -> Line:
     )
 
 
+def _compare(shares: npt.NDArray[np.float64]) -> None:
+    """Tell of all pairs which is the better one, a row at a time."""
+    for share in shares:
+        np.greater(shares - share, 0)
+
+
 def _of_ranks(plan: Plan, stage: Stage) -> Line:
     shares = np.linspace(0.6, 0.99, CROWD)
     crowd = [[Leaf(share, 300, 1.0)] for share in shares.tolist()]
     pairs = []
     for _ in range(plan.repeats):
         stage.step(f"ranks of {CROWD:,} agencies")
-        plain = _timed(lambda: np.subtract.outer(shares, shares) > 0)
-        pairs.append((plain, _timed(partial(rank_sets, crowd))))
+        pairs.append((_timed(partial(_compare, shares)), _timed(partial(rank_sets, crowd))))
     taken, ratio = spread([one[1] for one in pairs]), spread([sets / one for one, sets in pairs])
     return Line(
         name=f"editions, ranks of {CROWD:,}",
@@ -110,5 +117,5 @@ def _of_ranks(plan: Plan, stage: Stage) -> Line:
         measured=f"{taken} s",
         repeats=f"{len(pairs)} pairs",
         passed=taken.most < RANKS_BAR,
-        here=f"{ratio} times one subtraction and comparison of {CROWD:,} by {CROWD:,} numbers",
+        here=f"{ratio} times a subtraction and comparison of {CROWD:,} by {CROWD:,} numbers",
     )

@@ -16,7 +16,7 @@ from bench.wrk import Load, Run, run
 BAR = 1.2
 # Half a year against the half before it, so that every rating counts.
 PATH = (
-    f"/v1/rankings?peer_group={scene.GROUP}&survey={scene.SURVEY}&method={scene.METHOD}"
+    f"/v1/rankings?peer_group={scene.GROUP}&survey={scene.SURVEY}"
     f"&first={scene.YEAR}-07-01&last={scene.YEAR}-12-31"
 )
 

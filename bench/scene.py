@@ -26,7 +26,6 @@ from bench.scratch import ADMIN_KEY, Service, ask, command, number
 AGENCIES, COMMUNES = 18, 160  # of a province
 COUNTERS, PROCEDURES, OFFICERS, QUESTIONS = 5, 20, 20, 9
 GROUP, SURVEY = "peers", "standing"
-METHOD = "mean-of-criteria@1"  # the one that takes longest
 CRITERIA = ((1,), (2, 3), (4, 5), (6,), (7, 8), (9,))
 LEVELS = ("Rất hài lòng", "Hài lòng", "Bình thường", "Không hài lòng", "Rất không hài lòng")
 CHANNELS = ("tablet", "portal", "mobile", "e_office", "post", "email", "sms")

@@ -1,7 +1,8 @@
-"""The product with two routes more, which answer as some of its own do and do nothing for it.
+"""The product with two routes more, which answer as two of its own do, and do nothing for it.
 
-They are the most that those could reach, so they read and answer in the leanest way that the routes
-of the product know. When these learn a leaner one, so must they.
+One takes and gives what submitting does. It is the most that submitting could reach, so it reads
+and answers in the leanest way that the route of the product knows. When that learns a leaner one,
+so must this. The other gives bytes from memory as any route does that has nothing else to do.
 """
 
 import uuid

@@ -1,20 +1,22 @@
 """A peer group as it is now and as it was before, read for a ranking or for an edition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from app.api import profile_sources
 from app.api.deps import Session
-from app.db import peer_groups, published_indices, surveys, targets
+from app.api.profile_sources import Basis
+from app.db import funnel, peer_groups, published_indices, surveys, targets
 from app.db.peers import Peers, Standpoint, evidence_of, peers
 from app.db.surveys import SurveyForm
 from app.db.tables import Agency, PeerGroup
 from app.domain import methods, profile_figures, published
 from app.domain.access import Caller
 from app.domain.comparison import Counted, Group, Printed
-from app.domain.evidence import Evidence
+from app.domain.evidence import Evidence, Funnel
 from app.domain.figure import Terms
+from app.domain.forms import Forms, summary
 from app.domain.measure import Level
 from app.domain.methods import At, not_applicable
 from app.domain.period import Period
@@ -28,7 +30,7 @@ from app.domain.structure import View
 class Ask:
     """Which peers are compared, by which figures, and with which earlier months.
 
-    `criterion` is None where every one is wanted.
+    `criterion` is None where every one is wanted; without `earlier_surveys` they are the same.
     """
 
     peer_group: str
@@ -41,15 +43,26 @@ class Ask:
     earlier: Period
     earlier_surveys: Sequence[str]
 
+    @property
+    def level(self) -> Level:
+        """What the figures speak of; overall where every criterion is wanted."""
+        return Level.OVERALL if self.criterion in {None, "overall"} else Level.CRITERION
+
+
+Reached = tuple[Forms, Funnel]
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The group now and before; `evidence` and `forms` are empty of a printed source."""
+    """The group now and before, and how many forms and dossiers each of its agencies had.
+
+    `forms` are empty of a printed source.
+    """
 
     group: PeerGroup
     agencies: Sequence[Agency]
     forms: Sequence[SurveyForm]
-    evidence: dict[str, Evidence]
+    reached: Mapping[str, Reached]
     now: Group
     before: Group
 
@@ -85,9 +98,23 @@ async def compared(session: Session, ask: Ask, asker: Asker) -> Compared:
         made = await _counted(session, ask, (found, then), asker, refusals)
     else:
         made = await _printed(session, ask, (found, then), asker, refusals)
-    for agency in (*found.agencies, *found.sources):
+    for agency in (*found.agencies, *found.sources, *then.agencies):
         asker.caller.check_agency(agency.code, asker.peer_group)
-    return Compared(group, found.agencies, *made)
+    forms, evidence, now, before = made
+    reached = await _reached(session, ask, found, evidence)
+    return Compared(group, found.agencies, forms, reached, now, before)
+
+
+async def _reached(
+    session: Session, ask: Ask, found: Peers, evidence: Mapping[str, Evidence]
+) -> Mapping[str, Reached]:
+    """Each peer's forms and dossiers; of profiles and printed figures no forms are known."""
+    if evidence:
+        return {code: (summary(own.parts), own.funnel) for code, own in evidence.items()}
+    ids = {agency.id or 0: agency.code for agency in found.agencies}
+    moved = await funnel.read(session, list(ids), ask.terms.period)
+    unknown = Forms(None, None, None)
+    return {code: (unknown, moved.get(one, Funnel())) for one, code in ids.items()}
 
 
 Made = tuple[Sequence[SurveyForm], dict[str, Evidence], Group, Group]
@@ -97,16 +124,14 @@ async def _counted(
     session: Session, ask: Ask, found: tuple[Peers, Peers], asker: Asker, refusals: Refusals
 ) -> Made:
     """The peers from our own tallies."""
-    level = Level.OVERALL if ask.criterion in {None, "overall"} else Level.CRITERION
-    with refusals:
-        forms = await surveys.with_forms(session, ask.surveys, asker.surveys)
-    with refusals:
-        earlier_at = asker.earlier_surveys
-        forms_before = await surveys.with_forms(session, ask.earlier_surveys, earlier_at)
+    forms, forms_before = await _surveys(session, ask, asker, refusals)
     with refusals:
         asked_for = ask.method or methods.DEFAULT_METHOD
-        method = methods.find(asked_for, level, ask.terms.base, asker.method)
-        methods.check_ranks(method, asker.method)
+        method = methods.find(asked_for, Level.OVERALL, ask.terms.base, asker.method)
+        with refusals:
+            methods.check_ranks(method, asker.method)
+        if ask.level not in method.levels:
+            raise not_applicable(asker.method.level, [Level.OVERALL])
     refusals.raise_all()
     now, then = found
     evidence = await evidence_of(session, now, forms, ask.terms.period)
@@ -126,22 +151,22 @@ async def _profiled(
 ) -> Made:
     """The peers by an official profile, each with its own data."""
     method = ask.method or ""
-    level = Level.OVERALL if ask.criterion in {None, "overall"} else Level.CRITERION
+    asked = await _surveys(session, ask, asker, refusals)
     with refusals:
-        forms = await surveys.with_forms(session, ask.surveys, asker.surveys)
+        profile_figures.check(method, ask.level, ask.terms.base, asker.method)
     with refusals:
-        profile_figures.check(method, level, ask.terms.base, asker.method)
         _check_view(ask, asker)
     refusals.raise_all()
     groups = []
-    for one, months in zip(found, (ask.terms.period, ask.earlier), strict=True):
+    periods = (ask.terms.period, ask.earlier)
+    for one, forms, months in zip(found, asked, periods, strict=True):
         terms = replace(ask.terms, period=months)
-        given = (forms, asker.reference_key)
-        made = await profile_sources.of_peers(session, method, one.agencies, terms, given)
+        basis = Basis(method, terms, forms, asker.reference_key)
+        made = await profile_sources.of_peers(session, one.agencies, basis)
         codes = [agency.code for agency in one.agencies]
         aims = await targets.of_agencies(session, codes, months)
         groups.append(Profiled(method, terms, made, aims))
-    return forms, {}, groups[0], groups[1]
+    return asked[0], {}, groups[0], groups[1]
 
 
 async def _printed(
@@ -151,6 +176,7 @@ async def _printed(
     with refusals:
         method = published.find(ask.method or methods.AS_PUBLISHED, Level.OVERALL, asker.method)
         published.check_ranks(method, asker.method)
+    with refusals:
         _check_view(ask, asker)
     refusals.raise_all()
     groups = []
@@ -161,6 +187,21 @@ async def _printed(
         terms = replace(ask.terms, period=months, minimum_n=0)
         groups.append(Printed(terms, {code: printed.get(code, []) for code in codes}, aims))
     return (), {}, groups[0], groups[1]
+
+
+async def _surveys(
+    session: Session, ask: Ask, asker: Asker, refusals: Refusals
+) -> tuple[Sequence[SurveyForm], Sequence[SurveyForm]]:
+    """The surveys of the period and those of the one before."""
+    now: Sequence[SurveyForm] = ()
+    with refusals:
+        now = await surveys.with_forms(session, ask.surveys, asker.surveys)
+    before = now
+    with refusals:
+        if ask.earlier_surveys:
+            named, at = ask.earlier_surveys, asker.earlier_surveys
+            before = await surveys.with_forms(session, named, at)
+    return now, before
 
 
 def _check_view(ask: Ask, asker: Asker) -> None:

@@ -21,7 +21,7 @@ def indices(document: Document, agency: str, language: Language) -> IndicesOut:
     """An agency's figures; raises AgencyNotFoundError where the edition does not hold it."""
     own = next((part for part in document["agencies"] if part["agency"] == agency), None)
     if own is None:
-        raise AgencyNotFoundError(Fault("/path/agency", "agency-not-found", {"code": agency}))
+        raise AgencyNotFoundError(Fault("/path/agency", "not-in-edition", {"code": agency}))
     names = _names(document, language)
     return IndicesOut(
         agency=_agencies(document, language)[agency],
@@ -38,9 +38,7 @@ def ranking(document: Document, criterion: str, language: Language) -> RankingOu
     """The ranking by a criterion; raises EditionNotFoundError where the edition holds none."""
     names = _names(document, language)
     if criterion not in names:
-        raise EditionNotFoundError(
-            Fault("/path/criterion", "not-allowed", {"allowed": ", ".join(names)})
-        )
+        raise EditionNotFoundError(Fault("/path/criterion", "not-in-edition", {"code": criterion}))
     # Figures and rankings stand in the order of the criteria.
     place, name = list(names).index(criterion), names[criterion]
     places, agencies = document["rankings"][place], _agencies(document, language)

@@ -149,6 +149,8 @@ class EntryOut(Out):
     n: int | None
     target: float | None
     rank: int | None
+    rank_low: int | None
+    rank_high: int | None
 
 
 class DifferenceOut(Out):
@@ -157,7 +159,7 @@ class DifferenceOut(Out):
     agency: str
     criterion: str
     published: EntryOut | None
-    now: EntryOut | None
+    now: EntryOut | None = Field(description="As it is now, or in the other edition")
 
 
 DIFFERING = {
@@ -176,6 +178,8 @@ DIFFERING = {
                 "n": 1204,
                 "target": 83,
                 "rank": 1,
+                "rank_low": 1,
+                "rank_high": 3,
             },
             "now": {
                 "status": "ok",
@@ -184,6 +188,8 @@ DIFFERING = {
                 "n": 1207,
                 "target": 83,
                 "rank": 2,
+                "rank_low": 1,
+                "rank_high": 3,
             },
         }
     ],

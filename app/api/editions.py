@@ -35,6 +35,7 @@ from app.domain.errors import (
     EditionExistsError,
     EditionNotFoundError,
     EditionNotRevisableError,
+    EditionPublishedError,
     Fault,
     InvalidError,
     MethodNotApplicableError,
@@ -151,6 +152,18 @@ async def publish_edition(
     return edition_out(await editions.publish(session, edition, caller.key, moment))
 
 
+@router.delete(
+    "/{edition}",
+    status_code=204,
+    operation_id="discard_edition",
+    responses=problems(EditionNotFoundError, EditionPublishedError),
+)
+async def discard_edition(edition: Code, session: Session, caller: EditionWriter) -> None:
+    """Discard an edition that was frozen and not published; a published one stays for good."""
+    caller.check_unlimited()
+    await editions.discard(session, edition)
+
+
 @router.get(
     "/{edition}/differences",
     operation_id="get_differences",
@@ -175,6 +188,8 @@ async def get_differences(
         after = await freezing.document(session, body, before["minimum_n"], now)
     else:
         after = json.loads(await readable(session, against, caller, "/query/against"))
+        if any(after[name] != before[name] for name in ("peer_group", "period")):
+            raise InvalidError(Fault("/query/against", "not-of-the-same"))
     found = rules.differences(before, after)
     return DifferencesOut(
         edition=edition,

@@ -55,6 +55,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.AgencyNotSurveyedError: 409,
     errors.AlreadyVoidedError: 409,
     errors.EditionExistsError: 409,
+    errors.EditionPublishedError: 409,
     errors.EditionNotRevisableError: 409,
     errors.InvitationExpiredError: 410,
     errors.InvitationUsedError: 410,

@@ -6,12 +6,13 @@ from fractions import Fraction
 
 from app.api import texts
 from app.api.schemas import in_language
-from app.domain.explanation import ExplainedPart, Explanation, Input
+from app.domain.explanation import ExplainedPart, Explanation, Input, earned
 from app.domain.figure import Figure, half_up
 from app.domain.interval import Z_95
 from app.domain.measure import Ratio
 from app.domain.methods import AS_PUBLISHED
-from app.domain.profiles import GRADES, QD766, TT01
+from app.domain.profile_names import GRADES
+from app.domain.profiles import QD766, TT01
 from app.domain.questionnaire import Text
 
 Both = dict[str, str]
@@ -115,9 +116,16 @@ def _of_part(part: ExplainedPart) -> Both:
 
 
 def _of_index(figure: Figure, exact: Fraction | None) -> Both:
-    measure = figure.measure
-    work = f"{_over(measure.ratio or Ratio())} {_sign(exact, figure.value)} {figure.value}"
-    return _said("explain:index", work, measure.name, number=measure.code)
+    measure, counted, number = figure.measure, earned(figure), figure.measure.code
+    over = _over(measure.ratio or Ratio())
+    if counted:
+        over = f"({counted.two} {TIMES} 2 + {counted.one} {TIMES} 1) / {counted.number}"
+    work = f"{over} {_sign(exact, figure.value)} {figure.value}"
+    if counted and counted.complained is not None:
+        complained = str(counted.complained)
+        text = "explain:index-of-complaints"
+        return _said(text, work, measure.name, number=number, complained=complained)
+    return _said("explain:index", work, measure.name, number=number)
 
 
 def _mean(parts: tuple[ExplainedPart, ...], weighted: Ratio, figure: Figure) -> str:

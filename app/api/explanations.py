@@ -9,7 +9,8 @@ from app.api.explanation_steps import TIMES, Z, both, steps
 from app.api.schemas import Out, example, plain
 from app.domain.explanation import ExplainedPart, Explanation, Input
 from app.domain.figure import Figure, Rounding
-from app.domain.measure import Level, Ratio
+from app.domain.measure import FACETS, Level, Ratio
+from app.domain.profiles import Earned
 
 LEVELS = [
     (5, "Rất tốt", "Very good", 3, True),
@@ -55,6 +56,7 @@ TEN_OF_THIRTEEN = {
     ],
     "parts": [],
     "dossiers": None,
+    "earned": None,
     "sums": {"numerator": 10, "denominator": 13, "weighted_sum": None, "weight": None},
     "exact": "1000/13",
     "value": 76.92,
@@ -117,6 +119,18 @@ class InputOut(Out):
     denominator: float | int
 
 
+class EarnedOut(Out):
+    """How many dossiers or answers earned two points, one and none.
+
+    `complained` dossiers are not among them and earn none; null where no complaint matters.
+    """
+
+    two: int
+    one: int
+    none: int
+    complained: int | None
+
+
 class PartOut(Out):
     """A figure that a mean or a total is made of; without counts where it was printed."""
 
@@ -131,6 +145,7 @@ class PartOut(Out):
     ci_low: float | None
     ci_high: float | None
     inputs: list[InputOut]
+    earned: EarnedOut | None = Field(description="Of an index of tt01 that counts")
 
 
 class SubtractionOut(Out):
@@ -173,6 +188,7 @@ class ExplanationOut(Out):
         description="What a mean or a total is made of, or the printed value"
     )
     dossiers: SubtractionOut | None = Field(description="Of qd766; what is left is the numerator")
+    earned: EarnedOut | None = Field(description="Of an index of tt01 that counts, by itself")
     sums: SumsOut | None
     exact: str | None = Field(description="The value before rounding, in percent or points, as p/q")
     value: float
@@ -190,10 +206,11 @@ def explanation_out(explanation: Explanation) -> ExplanationOut:
     value = Decimal() if figure.value is None else figure.value
     return ExplanationOut(
         formula=texts.both(formula),
-        note=texts.both("explain:inputs-withheld") if explanation.withheld else None,
+        note=_note(explanation),
         inputs=[_input_out(one) for one in explanation.inputs],
         parts=[_part_out(part) for part in explanation.parts],
         dossiers=SubtractionOut.model_validate(dossiers) if dossiers else None,
+        earned=_earned_out(explanation.earned),
         sums=_sums_out(figure.measure.ratio, explanation.weighted),
         exact=None if explanation.exact is None else str(explanation.exact),
         value=float(value),
@@ -244,7 +261,19 @@ def _part_out(part: ExplainedPart) -> PartOut:
         ci_low=None if figure.low is None else float(figure.low),
         ci_high=None if figure.high is None else float(figure.high),
         inputs=[_input_out(one) for one in part.inputs],
+        earned=_earned_out(part.earned),
     )
+
+
+def _note(explanation: Explanation) -> BothOut | None:
+    if not explanation.withheld:
+        return None
+    why = "of-slices" if explanation.figure.measure.level in FACETS else "withheld"
+    return BothOut(**texts.both(f"explain:inputs-{why}"))
+
+
+def _earned_out(earned: Earned | None) -> EarnedOut | None:
+    return EarnedOut.model_validate(earned) if earned else None
 
 
 def _sums_out(pooled: Ratio | None, weighted: Ratio | None) -> SumsOut | None:

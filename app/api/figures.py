@@ -1,13 +1,13 @@
 """Figures as they are shown, and the questions that indices and rankings have in common."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
 
 from fastapi import Response
-from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from app.api.explanations import ExplanationOut
 from app.api.findings import FindingOut, findings_out
@@ -15,6 +15,7 @@ from app.api.schemas import Code, Day, In, Out, PeriodText, in_language, plain, 
 from app.api.texts import Language
 from app.db.tables import Agency
 from app.domain import period
+from app.domain.errors import Fault, InvalidError
 from app.domain.figure import Figure
 from app.domain.forms import Reach
 from app.domain.measure import Base, Level, Measure, Status
@@ -31,16 +32,21 @@ def once(codes: list[str]) -> list[str]:
     return list(dict.fromkeys(codes))
 
 
-def check_origin(method: str | None, surveys: Sequence[str], source: str | None) -> None:
-    """Nothing when figures by the method can come from there; else a refusal.
+def origin_fault(method: str | None, surveys: Sequence[str], source: str | None) -> str | None:
+    """Why figures by the method cannot come from there, as a code; None when they can.
 
     Profiles count dossiers; TT 01/2018 may look at surveys besides.
     """
     if method in REGIMES:
-        if source is not None or (surveys and method == QD766):
-            raise refuse("counts-dossiers")
-    elif bool(surveys) == (source is not None):
-        raise refuse("one-of-survey-or-source")
+        misplaced = source is not None or (surveys and method == QD766)
+        return "counts-dossiers" if misplaced else None
+    return "one-of-survey-or-source" if bool(surveys) == (source is not None) else None
+
+
+def check_origin(method: str | None, surveys: Sequence[str], source: str | None) -> None:
+    """Nothing when figures by the method can come from there; else a refusal."""
+    if code := origin_fault(method, surveys, source):
+        raise refuse(code)
 
 
 class FigureQuery(In):
@@ -58,13 +64,18 @@ class FigureQuery(In):
     )
     base: Base = Field(default=Base.ANSWERS, description="What shares are shares of")
 
-    @model_validator(mode="after")
-    def _either_or(self) -> "FigureQuery":
-        check_origin(self.method, self.survey, self.source)
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong between its fields."""
+        if code := origin_fault(self.method, self.survey, self.source):
+            yield Fault("/query", code)
         whole = self.period is not None
         if whole != (self.first is None) or whole != (self.last is None):
-            raise refuse("one-of-period-or-first-and-last")
-        return self
+            yield Fault("/query", "one-of-period-or-first-and-last")
+            return
+        try:
+            _ = self.months
+        except InvalidError as refused:
+            yield from refused.faults
 
     @property
     def months(self) -> Period:

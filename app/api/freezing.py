@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from app.api import texts
@@ -12,7 +12,7 @@ from app.api.comparisons import Ask, Asker, Compared, compared
 from app.api.deps import Session
 from app.api.edition_schemas import EditionIn
 from app.api.methods import regime, unit
-from app.db import funnel, peer_groups, successions
+from app.db import peer_groups, successions
 from app.db.tables import Agency, PeerGroupMember, Survey
 from app.domain import edition, period
 from app.domain.access import Caller
@@ -20,9 +20,8 @@ from app.domain.advice import Lever
 from app.domain.change import earlier
 from app.domain.comparison import changes
 from app.domain.edition import AgencyPart, RankingPart
-from app.domain.evidence import Funnel
 from app.domain.figure import Figure, Terms
-from app.domain.forms import Forms, summary
+from app.domain.measure import Level
 from app.domain.methods import At
 from app.domain.period import VIETNAM, local_day
 from app.domain.standing import Ranking
@@ -55,7 +54,7 @@ async def document(session: Session, asked: EditionIn, minimum_n: int, moment: M
         terms,
         asked.view,
         earlier(terms.period),
-        asked.earlier_surveys or asked.surveys,
+        asked.earlier_surveys,
     )
     asker = Asker(
         moment.caller,
@@ -70,9 +69,8 @@ async def document(session: Session, asked: EditionIn, minimum_n: int, moment: M
     found = await compared(session, ask, asker)
     head = _head(asked, ask, found, moment.at)
     head["organisation"] = await _organisation(session, ask, found)
-    reach = await _reach(session, ask, found)
     # It may take seconds of thousands of agencies: meanwhile others are served.
-    return await asyncio.to_thread(_composed, head, ask, found, reach)
+    return await asyncio.to_thread(_composed, head, ask, found)
 
 
 def _head(asked: EditionIn, ask: Ask, found: Compared, at: datetime) -> Json:
@@ -84,6 +82,7 @@ def _head(asked: EditionIn, ask: Ask, found: Compared, at: datetime) -> Json:
         "title": asked.title.model_dump(exclude_none=True),
         "peer_group": {"code": found.group.code, "name": found.group.name},
         "period": {"first": str(terms.period.first), "last": str(terms.period.last)},
+        "period_over": terms.period.last < local_day(at),
         "compared_with": {"first": str(ask.earlier.first), "last": str(ask.earlier.last)},
         "surveys": [_survey(form.survey) for form in found.forms],
         "source": ask.source,
@@ -154,28 +153,15 @@ def _days(of: Agency | PeerGroupMember) -> Json:
     return {"valid_from": str(of.valid_from), "valid_to": of.valid_to and str(of.valid_to)}
 
 
-Reached = Mapping[str, tuple[Forms, Funnel]]
-
-
-async def _reach(session: Session, ask: Ask, found: Compared) -> Reached:
-    """Each peer's forms and dossiers; of profiles and printed figures no forms are known."""
-    if found.evidence:
-        return {code: (summary(own.parts), own.funnel) for code, own in found.evidence.items()}
-    ids = {agency.id or 0: agency.code for agency in found.agencies}
-    moved = await funnel.read(session, list(ids), ask.terms.period)
-    unknown = Forms(None, None, None)
-    return {code: (unknown, moved.get(one, Funnel())) for one, code in ids.items()}
-
-
-def _composed(head: Json, ask: Ask, found: Compared, reach: Reached) -> Json:
+def _composed(head: Json, ask: Ask, found: Compared) -> Json:
     """The document: every agency's figures, and a ranking by every criterion."""
     codes = [agency.code for agency in found.agencies]
     rankings: list[RankingPart] = []
     figures: dict[str, list[Figure]] = {code: [] for code in codes}
+    weights: dict[str, Fraction] = {}
     for criterion in found.now.criteria():
         ranking = found.now.ranking(criterion)
-        ranked = ((row.place.agency, row.figure) for row in ranking.rows)
-        for code, figure in (*ranked, *ranking.unranked):
+        for code, figure in ranking.figures.items():
             figures[code].append(figure)
         rankings.append(
             RankingPart(
@@ -187,8 +173,22 @@ def _composed(head: Json, ask: Ask, found: Compared, reach: Reached) -> Json:
                 found.now.total(criterion, ranking),
             )
         )
-    agencies = [AgencyPart(code, *reach[code], figures[code]) for code in codes]
+        if criterion == "overall":
+            weights = _weights(ranking)
+    for one in head["criteria"]:
+        one["weight"] = edition.number(weights.get(one["code"]))
+    agencies = [AgencyPart(code, *found.reached[code], figures[code]) for code in codes]
     return edition.document(head, ask.terms, agencies, rankings)
+
+
+def _weights(overall: Ranking) -> dict[str, Fraction]:
+    """The weights of the criteria of which the overall figures are means; else nothing."""
+    return {
+        part.measure.code: part.weight
+        for figure in overall.figures.values()
+        for part in figure.measure.parts
+        if part.measure.level is Level.CRITERION
+    }
 
 
 def _levers(found: Compared, ranking: Ranking) -> dict[str, Lever | None]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from app.api import profile_sources, texts
 from app.api.deps import Session
 from app.api.figures import IndexQuery
+from app.api.profile_sources import Basis
 from app.db import agencies, procedures, published_indices, surveys, tallies, targets
 from app.db import funnel as funnels
 from app.db.figures import evidence
@@ -72,7 +73,7 @@ async def counted(session: Session, query: IndexQuery, reader: Reader) -> Found:
         method = methods.find(query.method or methods.DEFAULT_METHOD, query.by, query.base, At())
     refusals.raise_all()
     if method.of_units:
-        return await _of_units(session, agency, forms, (query, reader))
+        return await _of_units(session, agency, forms, reader, explained=query.explain)
     (whole,) = await evidence(session, [agency], forms, reader.terms.period)
     if query.by in FACETS:
         made = await _broken_down(session, query.by, Sources(agency, forms, method, whole), reader)
@@ -82,7 +83,7 @@ async def counted(session: Session, query: IndexQuery, reader: Reader) -> Found:
     if query.explain:
         # Single questions of slices are not withheld for each other's sake, so none is shown.
         apart = query.by not in FACETS
-        may = standing.shows(method, reader.terms, whole.tallies) if apart else _none
+        may = standing.shows(reader.terms, whole.tallies) if apart else _none
         made = [_explained(one, method.id, reader.terms, may) for one in made]
     return Found(agency, method.id, summary(whole.parts), whole.funnel, made)
 
@@ -114,16 +115,22 @@ async def profiled(
     with refusals:
         profile_figures.check(method, query.by, query.base, At())
     refusals.raise_all()
-    given = (forms, reference_key)
-    found = await profile_sources.of_peers(session, method, [agency], terms, given)
+    basis = Basis(method, terms, forms, reference_key)
+    found = await profile_sources.of_peers(session, [agency], basis)
     aims = (await targets.of_agencies(session, [agency.code], terms.period)).get(agency.code, [])
-    came = (await funnels.read(session, [agency.id or 0], terms.period)).get(agency.id or 0)
-    reach = Reach(None, came.share_rated if came else None)
+    came = await _funnel(session, agency, terms)
+    reach = Reach(None, came.share_rated)
     judged = profile_figures.judged(found[agency.code], query.by, terms, aims)
     shown = [Shown(figure, reach) for figure in judged]
     if query.explain:
         shown = [_explained(one, method, terms, _every) for one in shown]
-    return Found(agency, method, Forms(None, None, None), came or Funnel(), shown)
+    return Found(agency, method, Forms(None, None, None), came, shown)
+
+
+async def _funnel(session: Session, agency: Agency, terms: Terms) -> Funnel:
+    """How far the agency's dossiers of the period came."""
+    one = agency.id or 0
+    return (await funnels.read(session, [one], terms.period)).get(one, Funnel())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +186,14 @@ async def _names(
 
 
 async def _of_units(
-    session: Session, agency: Agency, forms: Sequence[SurveyForm], asked: tuple[IndexQuery, Reader]
+    session: Session,
+    agency: Agency,
+    forms: Sequence[SurveyForm],
+    reader: Reader,
+    *,
+    explained: bool,
 ) -> Found:
     """The mean of the indices of the agencies under this one."""
-    query, reader = asked
     terms, months = reader.terms, reader.terms.period
     units = await agencies.children(session, agency.code, months.first, months.last)
     reader.check(units)
@@ -201,7 +212,7 @@ async def _of_units(
     came = sum((one.funnel for one in found), Funnel())
     figure = judge(_with_names(measure, units), terms, aims, notes)
     shown = Shown(figure, Reach(forms_of_all.response_rate, came.share_rated))
-    if query.explain:
+    if explained:
         may = _every if _all_shown(measure, own, terms) else _none
         shown = _explained(shown, methods.MEAN_OF_UNITS, terms, may)
     return Found(agency, methods.MEAN_OF_UNITS, forms_of_all, came, [shown])
@@ -219,9 +230,8 @@ def _with_names(mean: Measure, units: Iterable[Agency]) -> Measure:
 
 def _all_shown(mean: Measure, units: Mapping[str, Sequence[SurveyTally]], terms: Terms) -> bool:
     """Whether each question behind a mean of units may be shown by itself, as one of its unit."""
-    method = methods.METHODS[methods.MEAN_OF_UNITS]
     return all(
-        all(map(standing.shows(method, terms, units[part.measure.code]), part.measure.questions))
+        all(map(standing.shows(terms, units[part.measure.code]), part.measure.questions))
         for part in mean.parts
     )
 
@@ -254,4 +264,5 @@ async def printed(session: Session, query: IndexQuery, reader: Reader) -> Found:
         shown.append(Shown(judge(measure, terms, aims, about), Reach(), *place))
     if query.explain:
         shown = [_explained(one, method, terms, _every) for one in shown]
-    return Found(agency, method, Forms(None, None, None), Funnel(), shown)
+    came = await _funnel(session, agency, terms)
+    return Found(agency, method, Forms(None, None, None), came, shown)

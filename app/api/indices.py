@@ -153,6 +153,7 @@ async def get_indices(
 
     With `Accept: text/csv` a table with a row for each figure.
     """
+    query.check()
     caller.check_agency(query.agency, "/query/agency")
     terms = Terms(query.months, query.base, chosen.minimum_n)
     reader = Reader(caller, terms)

@@ -166,7 +166,6 @@ async def get_published_ranking(
 ) -> Response:
     """The ranking by a criterion (or `overall`), as published."""
     found = await known.publication(edition)
-
     make = partial(_made, edition_answers.ranking, found, criterion, language)
     made = await _rendered(found, ("ranking", criterion, language), make)
     return _table_or_json(request, found, made, (RANKING_COLUMNS, rows_of_ranking))
@@ -186,7 +185,6 @@ async def get_published_indices(
 ) -> Response:
     """An agency's indices, as published."""
     found = await known.publication(edition)
-
     make = partial(_made, edition_answers.indices, found, agency, language)
     made = await _rendered(found, ("indices", agency, language), make)
     return _table_or_json(request, found, made, (INDEX_COLUMNS, rows_of_indices))

@@ -1,5 +1,6 @@
 """Questionnaires: criteria > questions > options, one immutable document per version."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
@@ -11,6 +12,7 @@ from app.api.schemas import Code, In, Localised, Out, example
 from app.db import questionnaires
 from app.db.tables import Questionnaire
 from app.domain.errors import (
+    Fault,
     InvalidError,
     PreconditionFailedError,
     QuestionnaireInUseError,
@@ -105,6 +107,12 @@ class QuestionnaireIn(In):
     overall_question: Code | None = None
     criteria: Annotated[list[CriterionIn], Field(min_length=1, max_length=CRITERIA)]
 
+    def faults(self) -> Iterator[Fault]:
+        """The figure that sums the criteria up has a code of its own."""
+        for place, criterion in enumerate(self.criteria):
+            if criterion.code == "overall":
+                yield Fault(f"/criteria/{place}/code", "reserved-code")
+
 
 class QuestionnaireOut(Out):
     """A version of a form as it was registered."""
@@ -142,6 +150,7 @@ async def put_questionnaire(
 ) -> QuestionnaireOut:
     """Register a version of a questionnaire; once a survey uses it, it never changes."""
     caller.check_unlimited()
+    body.check()
     document = body.model_dump(exclude_none=True)
     row = await questionnaires.put(session, questionnaire, version, document, state)
     stored(response, row.revision)

@@ -1,5 +1,7 @@
 """Rankings: the agencies of a peer group, best first."""
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any
@@ -38,11 +40,12 @@ from app.domain.errors import (
     PeerGroupNotFoundError,
     SurveyNotFoundError,
 )
+from app.domain.evidence import Funnel
 from app.domain.figure import Terms
-from app.domain.forms import Reach
+from app.domain.forms import Forms, Reach
 from app.domain.methods import At
 from app.domain.period import local_day
-from app.domain.standing import Standing
+from app.domain.standing import Ranking, Standing
 
 router = APIRouter(prefix="/v1/rankings", tags=["figures"])
 
@@ -77,6 +80,7 @@ async def get_ranking(
 
     With `Accept: text/csv` a table with a row for each agency.
     """
+    query.check()
     terms = Terms(query.months, query.base, chosen.minimum_n)
     ask = Ask(
         query.peer_group,
@@ -87,7 +91,7 @@ async def get_ranking(
         terms,
         query.view,
         earlier(query.months),
-        query.earlier_survey or query.survey,
+        query.earlier_survey,
     )
     at = At(level="/query/criterion")
     asker = Asker(
@@ -114,7 +118,8 @@ async def get_ranking(
         minimum_n=chosen.minimum_n,
         as_of=moment,
         edition=None,
-        **_places(found, ask, language),
+        # Of thousands of agencies it takes seconds: meanwhile others are served.
+        **await asyncio.to_thread(_places, found, ask, language),
     )
     tag_figures(response, answer)
     if wants_csv(request):
@@ -133,11 +138,11 @@ def _places(found: Compared, ask: Ask, language: Language) -> dict[str, Any]:
     rows = []
     for standing in ranking.rows:
         code = standing.place.agency
-        own = found.evidence.get(code)
+        forms, funnel = found.reached[code]
         row = Row(
             standing,
             names[code],
-            own.reach if own else Reach(),
+            Reach() if ask.source else Reach(forms.response_rate, funnel.share_rated),
             found.now.lever(code) if criterion == "overall" else None,
             moved.get(code),
         )
@@ -150,8 +155,24 @@ def _places(found: Compared, ask: Ask, language: Language) -> dict[str, Any]:
             UnrankedOut(agency=names[code], status=figure.status, n=figure.measure.n)
             for code, figure in ranking.unranked
         ],
-        "total": total and figure_out(total, Reach(), language),
+        "total": total and figure_out(total, _reach(found, ranking), language),
     }
+
+
+def _reach(found: Compared, ranking: Ranking) -> Reach:
+    """How much of all ranked peers' forms and dossiers their total speaks for."""
+    forms, funnels = zip(*(found.reached[row.place.agency] for row in ranking.rows), strict=True)
+    everyone = Forms(
+        _together(one.issued for one in forms), _together(one.returned for one in forms), None
+    )
+    return Reach(everyone.response_rate, sum(funnels, Funnel()).share_rated)
+
+
+def _together(counts: Iterable[int | None]) -> int | None:
+    """Their sum; None where one of them is not known."""
+    given = list(counts)
+    known = [count for count in given if count is not None]
+    return sum(known) if len(known) == len(given) else None
 
 
 @dataclass(frozen=True, slots=True)

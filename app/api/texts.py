@@ -41,7 +41,7 @@ def month(code: str) -> dict[str, str]:
 
 
 def _in_vietnamese(value: object) -> object:
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal | float):
         return str(value).replace(".", ",")
     return f"{value:%d/%m/%Y}" if isinstance(value, date) else value
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +17,7 @@ from app.domain.errors import (
     EditionExistsError,
     EditionNotFoundError,
     EditionNotRevisableError,
+    EditionPublishedError,
     Fault,
     UnknownReferenceError,
 )
@@ -116,6 +117,15 @@ async def publish(session: AsyncSession, code: str, by: str, at: datetime) -> En
         ) from None
     await session.refresh(entry.edition, ["published_at", "published_by"])
     return entry
+
+
+async def discard(session: AsyncSession, code: str) -> None:
+    """Delete the edition; raises EditionNotFoundError, or EditionPublishedError."""
+    stmt = delete(Edition).where(col(Edition.code) == code, col(Edition.published_at).is_(None))
+    gone = await session.scalar(stmt.returning(col(Edition.code)))
+    if gone is None:
+        await get(session, code)
+        raise EditionPublishedError(Fault("/path/edition", "edition-published", {"code": code}))
 
 
 async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[Entry]:

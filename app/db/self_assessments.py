@@ -42,7 +42,7 @@ async def put(
     )
     known = set(await session.scalars(stmt))
     if faults := [
-        Fault(f"/complaints/{place}", "dossier-not-found")
+        Fault(f"/complaints/{place}", "dossier-not-found", {"code": code})
         for place, code in enumerate(values["complaints"])
         if code not in known
     ]:

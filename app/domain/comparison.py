@@ -2,21 +2,19 @@
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
-from app.domain import advice, change, methods, published, standing, structure
+from app.domain import advice, change, methods, published, standing
 from app.domain.advice import Lever
 from app.domain.change import Change, Side
 from app.domain.evidence import Evidence
 from app.domain.figure import Figure, Target, Terms, judge
-from app.domain.formulas import OVERALL, by_criterion
-from app.domain.measure import Level
+from app.domain.formulas import OVERALL, by_criterion, with_interval
+from app.domain.measure import Level, Measure, Ratio, Status
 from app.domain.methods import Method
 from app.domain.published import PublishedFigure
 from app.domain.questionnaire import Text
 from app.domain.standing import Ranking
-from app.domain.structure import Portion
 
 
 class Group(Protocol):
@@ -38,7 +36,7 @@ class Group(Protocol):
     def peer_count(self, criterion: str) -> int:
         """How many peers there are."""
 
-    def asked(self, criterion: str) -> frozenset[Hashable]:
+    def asked(self, ranking: Ranking) -> frozenset[Hashable]:
         """What was asked for the figures; they are comparable with others of the same."""
 
     def total(self, criterion: str, ranking: Ranking) -> Figure | None:
@@ -87,32 +85,27 @@ class Counted:
         """How many peers there are."""
         return len(self.evidence)
 
-    def asked(self, criterion: str) -> frozenset[Hashable]:
+    def asked(self, ranking: Ranking) -> frozenset[Hashable]:
         """The questions behind the figures."""
-        return change.asked(
-            methods.criterion(self.formula, own.tallies, criterion, self.terms.base)
-            for own in self.evidence.values()
-        )
+        return change.asked(one.measure for one in ranking.figures.values())
 
     def total(self, criterion: str, ranking: Ranking) -> Figure | None:
-        """The ranked peers' forms together; those withheld are left out, so nothing gives them."""
-        whole = Portion((Fraction(1),), 0)
-        shown = [(self.evidence[row.place.agency], whole) for row in ranking.rows]
-        if not shown:
+        """The ranked rows added up, so that nothing follows but what they say; None of means."""
+        measures = [row.figure.measure for row in ranking.rows]
+        ratios = [measure.ratio for measure in measures if measure.ratio is not None]
+        if not measures or len(ratios) < len(measures):
             return None
-        measure = methods.criterion(
-            self.formula, structure.merged("", shown).tallies, criterion, self.terms.base
-        )
-        return judge(measure, self.terms, (), ())
+        ratio, name = sum(ratios, Ratio()), self.criteria()[criterion]
+        level = Level.OVERALL if criterion == "overall" else Level.CRITERION
+        n = sum(measure.n for measure in measures)
+        value = 100 * ratio.numerator / ratio.denominator
+        whole = Measure(level, criterion, name, Status.OK, n, value, ratio)
+        return judge(with_interval(whole), self.terms, (), ())
 
     def lever(self, agency: str) -> Lever | None:
         """The criterion that would lift the agency's overall index the most."""
         own = self.evidence[agency]
-        hidden = [
-            one.measure.code
-            for one in standing.figures(self.formula, self.terms, own, Level.CRITERION)
-            if one.measure.value is None
-        ]
+        hidden = standing.withheld_criteria(self.formula, self.terms, own)
         return advice.lever(self.formula, own.tallies, self.terms.base, hidden)
 
 
@@ -158,7 +151,7 @@ class Printed:
         printed = [count or 0 for _, count in self._places(criterion).values()]
         return max([len(self.bodies), *printed])
 
-    def asked(self, _criterion: str) -> frozenset[Hashable]:
+    def asked(self, _ranking: Ranking) -> frozenset[Hashable]:
         """The criteria that were printed: another list of them is another questionnaire."""
         return frozenset(self.criteria())
 
@@ -171,23 +164,17 @@ class Printed:
         return None
 
 
-def changes(
-    now: Group, ranking: Ranking, before: Group | None, criterion: str
-) -> dict[str, Change]:
+def changes(now: Group, ranking: Ranking, before: Group, criterion: str) -> dict[str, Change]:
     """What changed since the earlier period, for each peer that has a value in both."""
-    if before is None:
-        return {}
-    return change.changes(
-        _side(now, ranking, criterion), _side(before, before.ranking(criterion), criterion)
-    )
+    return change.changes(_side(now, ranking), _side(before, before.ranking(criterion)))
 
 
-def _side(group: Group, ranking: Ranking, criterion: str) -> Side:
-    rows = {row.place.agency: row for row in ranking.rows}
+def _side(group: Group, ranking: Ranking) -> Side:
+    rows = {row.place.agency: row.place for row in ranking.rows}
     return Side(
-        frozenset(rows) | {agency for agency, _ in ranking.unranked},
+        ranking.figures.keys(),
         group.method,
-        group.asked(criterion),
-        {agency: row.place.value for agency, row in rows.items()},
-        {agency: row.place.rank for agency, row in rows.items() if row.place.rank is not None},
+        group.asked(ranking),
+        {agency: place.value for agency, place in rows.items()},
+        {agency: place.rank for agency, place in rows.items() if place.rank is not None},
     )

@@ -215,25 +215,32 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
     return [
         Difference(agency, criterion, old.get(key), new.get(key))
         for key in dict.fromkeys((*old, *new))
-        if old.get(key) != new.get(key)
+        if _said(old.get(key)) != _said(new.get(key))
         for agency, criterion in (key,)
     ]
 
 
+def _said(entry: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The entry without its value as shown, which may only be rounded otherwise."""
+    return entry and {name: said for name, said in entry.items() if name != "value"}
+
+
 COMPARED = ("status", "value", "exact", "n", "target")
+PLACED = ("rank", "rank_low", "rank_high")
 
 
 def _entries(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Per agency and criterion what two editions are compared by."""
-    ranks = {
-        (row["agency"], ranking["criterion"]): row["rank"]
+    places = {
+        (row["agency"], ranking["criterion"]): {name: row[name] for name in PLACED}
         for ranking in document["rankings"]
         for row in ranking["rows"]
     }
+    unplaced = dict.fromkeys(PLACED)
     return {
         (part["agency"], figure["code"]): {
             **{name: figure[name] for name in COMPARED},
-            "rank": ranks.get((part["agency"], figure["code"])),
+            **places.get((part["agency"], figure["code"]), unplaced),
         }
         for part in document["agencies"]
         for figure in part["figures"]

@@ -234,6 +234,12 @@ class EditionExistsError(DomainError):
     code = "edition-exists"
 
 
+class EditionPublishedError(DomainError):
+    """The edition is published, and stays for good."""
+
+    code = "edition-published"
+
+
 class EditionNotRevisableError(DomainError):
     """The edition is not published, or another has superseded it."""
 

@@ -8,7 +8,8 @@ from app.domain.figure import Figure, Rounding, Terms, judge
 from app.domain.formulas import ONE, Ratios
 from app.domain.measure import Base, Level, Measure, Part, Ratio
 from app.domain.methods import MEAN_OF_UNITS, METHODS
-from app.domain.profiles import QD766, TT01
+from app.domain.profile_figures import Index
+from app.domain.profiles import QD766, TT01, Earned
 from app.domain.tally import QuestionTally
 
 Shown = Callable[[QuestionTally], bool]
@@ -39,6 +40,11 @@ class ExplainedPart:
     exact: Fraction
     weight: Fraction
     inputs: tuple[Input, ...]
+
+    @property
+    def earned(self) -> Earned | None:
+        """TT 01/2018: what an index counts; None of anything else."""
+        return earned(self.figure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +98,22 @@ class Explanation:
         return Ratio(sum(values, Fraction(0)), ONE if total else sum(weights, Fraction(0)))
 
     @property
+    def earned(self) -> Earned | None:
+        """TT 01/2018: what an index by itself counts; None of anything else."""
+        return earned(self.figure)
+
+    @property
     def dossiers(self) -> Subtraction | None:
         """What was subtracted from what; None unless whole dossiers are counted so."""
         ratio = self.figure.measure.ratio
         if self.method != QD766 or ratio is None:
             return None
         return Subtraction(int(ratio.denominator), int(ratio.denominator - ratio.numerator))
+
+
+def earned(figure: Figure) -> Earned | None:
+    """How many dossiers or answers earned how many points; None unless an index counts them."""
+    return figure.measure.earned if isinstance(figure.measure, Index) else None
 
 
 def explain(method_id: str, figure: Figure, terms: Terms, shown: Shown) -> Explanation | None:

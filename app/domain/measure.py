@@ -91,6 +91,8 @@ class Measure:
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """The shares it is made of, with weights that add up to 1; none where n is not known."""
+        if self.value is None:
+            return ()
         if self.parts:
             whole = sum((part.weight for part in self.parts), Fraction(0))
             return tuple(
@@ -98,7 +100,7 @@ class Measure:
                 for part in self.parts
                 for leaf in part.measure.leaves
             )
-        if self.value is None or not self.n or not self.sampled:
+        if not self.n or not self.sampled:
             return ()
         return (Leaf(float(self.value / 100), self.n, 1.0),)
 

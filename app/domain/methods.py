@@ -145,8 +145,12 @@ def criterion(method: Method, tallies: Sequence[SurveyTally], code: str, base: B
     """The figure of one agency for one criterion, `overall` included."""
     if code == "overall":
         return measures(method, tallies, Level.OVERALL, base)[0]
-    found = [m for m in measures(method, tallies, Level.CRITERION, base) if m.code == code]
-    return found[0] if found else label(Level.CRITERION, code, {"vi": code})
+    questions = [question for tally in tallies for question in tally.questions()]
+    group = by_criterion(questions).get(code)
+    if group is None:
+        return label(Level.CRITERION, code, {"vi": code})
+    what = Labelled(Level.CRITERION, code, group[0].criterion.name)
+    return method.criterion(method.kernel, what, group, base)
 
 
 def mean_of_units(

@@ -1,6 +1,7 @@
 """The official profiles as measures, so that they are judged, shown and ranked as others are."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ from app.domain.profiles import (
     QD766,
     TT01,
     DossierCounts,
+    Earned,
     IndexScore,
     Scorecard,
 )
@@ -30,6 +32,13 @@ DOSSIERS: Text = {
     "en": "Share of satisfied dossiers (Decision 766)",
 }
 TOTAL: Text = {"vi": "Tổng điểm chín chỉ số", "en": "Total of the nine indices"}
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Measure):
+    """One of the nine indices that has points, and what earned them unless it is scored whole."""
+
+    earned: Earned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +85,22 @@ def of_dossiers(counted: DossierCounts, *, few: bool = False) -> Profile:
     return Profile([measure], [FEEDBACK_NOT_RECORDED])
 
 
-def of_scorecard(card: Scorecard) -> Profile:
-    """TT 01/2018: the nine indices in points of two, and their total of eighteen."""
+def of_scorecard(card: Scorecard, suppressed: AbstractSet[str] = frozenset()) -> Profile:
+    """TT 01/2018: the nine indices in points of two, and their total of eighteen.
+
+    The `suppressed` ones are withheld for the sake of answers of few people.
+    """
+    card = Scorecard(
+        tuple(
+            replace(score, numerator=None) if score.number in suppressed else score
+            for score in card.indices
+        )
+    )
     total, grade = card.total, card.grade
-    indices = [_index(score) for score in card.indices]
+    indices = [
+        _index(score, Status.SUPPRESSED if score.number in suppressed else score.status)
+        for score in card.indices
+    ]
     findings = [Finding(f"grade-{grade}", {})] if grade else []
     if card.missing:
         findings.append(Finding("indices-missing", {"indices": ", ".join(card.missing)}))
@@ -96,14 +117,19 @@ def of_scorecard(card: Scorecard) -> Profile:
     return Profile([whole, *indices], findings)
 
 
-def _index(score: IndexScore) -> Measure:
+def _index(score: IndexScore, status: Status) -> Measure:
     points = score.points
     if points is None or score.numerator is None:
-        empty = label(Level.CRITERION, score.number, score.name)
         return Measure(
-            empty.level, empty.code, empty.name, score.status, score.n or 0, sampled=False
+            Level.CRITERION,
+            score.number,
+            score.name,
+            status,
+            score.n or 0,
+            decimals=1,
+            sampled=False,
         )
-    return Measure(
+    return Index(
         Level.CRITERION,
         score.number,
         score.name,
@@ -113,6 +139,7 @@ def _index(score: IndexScore) -> Measure:
         Ratio(Fraction(score.numerator), Fraction(score.denominator)),
         decimals=1,
         sampled=False,
+        earned=score.earned,
     )
 
 
@@ -166,7 +193,7 @@ class Profiled:
         """How many peers there are."""
         return len(self.profiles)
 
-    def asked(self, _criterion: str) -> frozenset[Hashable]:
+    def asked(self, _ranking: Ranking) -> frozenset[Hashable]:
         """Nothing: the profile itself says what counts."""
         return frozenset()
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from itertools import chain
 
 from app.domain.figure import Finding, half_up
 from app.domain.measure import Base, Status, people
+from app.domain.profile_names import GRADES, INDICES
 from app.domain.questionnaire import Option, Question, Questionnaire, Text
 from app.domain.tally import SurveyTally
 
@@ -70,68 +72,8 @@ def _dissatisfied(question: Question, option: Option) -> bool:
     return 2 * (option.score or 0) < min(scores) + max(scores)
 
 
-INDICES: Mapping[str, Text] = {
-    "1": {
-        "vi": "Tổng thời gian giải quyết thủ tục hành chính so với quy định của pháp luật",
-        "en": "Total time taken for the procedure against the time set by law",
-    },
-    "2": {
-        "vi": "Thời gian thực hiện của từng cơ quan, đơn vị tham gia giải quyết "
-        "(kể cả đơn vị phối hợp)",
-        "en": "Time taken by each agency and unit taking part, coordinating ones included",
-    },
-    "3": {
-        "vi": "Số lần phải liên hệ với nơi tiếp nhận hồ sơ để hoàn thiện hồ sơ thủ tục hành chính "
-        "(kể cả liên hệ theo hình thức trực tuyến)",
-        "en": "Times the receiving desk had to be contacted to complete the dossier, online too",
-    },
-    "4": {
-        "vi": "Số lượng cơ quan, đơn vị, tổ chức phải liên hệ để hoàn thiện hồ sơ thủ tục "
-        "hành chính (kể cả liên hệ theo hình thức trực tuyến)",
-        "en": "Number of agencies, units and bodies contacted to complete the dossier, online too",
-    },
-    "5": {
-        "vi": "Thực hiện tổ chức tiếp nhận hồ sơ, giải quyết, trả kết quả tại Bộ phận Một cửa",
-        "en": "Reception, handling and return of results at the one-stop desk",
-    },
-    "6": {
-        "vi": "Công khai các thủ tục hành chính",
-        "en": "Publication of the administrative procedures",
-    },
-    "7": {
-        "vi": "Thái độ của cán bộ, công chức, viên chức khi hướng dẫn lập hồ sơ, "
-        "tiếp nhận hồ sơ và giải quyết thủ tục hành chính",
-        "en": "Attitude of officials when guiding applicants, receiving and handling dossiers",
-    },
-    "8": {
-        "vi": "Tiếp thu, giải trình đối với các ý kiến phản ánh, kiến nghị của tổ chức, cá nhân",
-        "en": "Response to the feedback and requests of organisations and individuals",
-    },
-    "9": {
-        "vi": "Tiến độ và chất lượng cung cấp dịch vụ công trực tuyến của cơ quan có thẩm quyền",
-        "en": "Progress and quality of the competent agency's online public services",
-    },
-}
 ASKED, SELF_SCORED = ("2", "3", "4"), ("5", "6", "8", "9")
 POINTS = frozenset({0, 1, 2})
-
-
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """A class of agencies, and the fewest points that earn it."""
-
-    least: Decimal
-    name: Text
-
-
-# Best first. Exactly 15 is the best class, though some software wants more than 15.
-GRADES: Mapping[str, Grade] = {
-    "excellent": Grade(Decimal(15), {"vi": "Xuất sắc", "en": "Excellent"}),
-    "good": Grade(Decimal(12), {"vi": "Tốt", "en": "Good"}),
-    "fair": Grade(Decimal(9), {"vi": "Khá", "en": "Fair"}),
-    "average": Grade(Decimal(6), {"vi": "Trung bình", "en": "Average"}),
-    "weak": Grade(Decimal(0), {"vi": "Yếu", "en": "Weak"}),
-}
 
 
 class Source(StrEnum):
@@ -156,11 +98,6 @@ class Timeliness:
         """All of them."""
         return self.early + self.on_time + self.late
 
-    @property
-    def points(self) -> int:
-        """Two for each early one, one for each on time, none for the late ones."""
-        return 2 * self.early + self.on_time
-
 
 @dataclass(frozen=True, slots=True)
 class SelfAssessment:
@@ -177,12 +114,36 @@ class SelfAssessment:
 
 
 @dataclass(frozen=True, slots=True)
+class Earned:
+    """How many dossiers or answers earned two points, one and none.
+
+    Dossiers complained of earn none either and are counted apart; None where no complaint matters.
+    """
+
+    two: int
+    one: int
+    none: int
+    complained: int | None = None
+
+    @property
+    def points(self) -> int:
+        """What they earned together."""
+        return 2 * self.two + self.one
+
+    @property
+    def number(self) -> int:
+        """All of them, those complained of too."""
+        return self.two + self.one + self.none + (self.complained or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class IndexScore:
     """One of the nine: its points are numerator / denominator, 0 to 2.
 
     The denominator counts dossiers, or answers, or is 1 where the agency is scored as a whole; it
     is 0 without data, and then `source` says where they should come from. `n` is the number of
-    people, where the source is surveys. There is no numerator where it is withheld.
+    people, where the source is surveys. There is no numerator where it is withheld. `earned` is
+    what both were counted from; None of an agency scored as a whole.
     """
 
     number: str
@@ -190,6 +151,7 @@ class IndexScore:
     numerator: int | None
     denominator: int
     n: int | None = None
+    earned: Earned | None = None
 
     @property
     def name(self) -> Text:
@@ -250,18 +212,28 @@ def tt01(
     Without a self-assessment nobody has said whether there were complaints: index 7 is missing.
     """
     said = assessment or SelfAssessment({})
-    uncomplained = returned.points - complained.points
-    heard = returned.dossiers if assessment else 0
+    in_time = Earned(returned.early, returned.on_time, returned.late)
+    uncomplained = Earned(
+        returned.early - complained.early,
+        returned.on_time - complained.on_time,
+        returned.late - complained.late,
+        complained.dossiers,
+    )
+    heard = uncomplained if assessment else Earned(0, 0, 0)
     scores = [
-        IndexScore("1", Source.DOSSIERS, returned.points, returned.dossiers),
+        _score("1", Source.DOSSIERS, in_time),
         *(_answered(number, tallies) or _counted(number, said) for number in ASKED),
         *(
             IndexScore(n, Source.SELF_ASSESSMENT, said.points.get(n, 0), int(n in said.points))
             for n in SELF_SCORED
         ),
-        IndexScore("7", Source.DOSSIERS_AND_COMPLAINTS, uncomplained, heard),
+        _score("7", Source.DOSSIERS_AND_COMPLAINTS, heard),
     ]
     return Scorecard(tuple(sorted(scores, key=lambda score: score.number)))
+
+
+def _score(number: str, source: Source, earned: Earned, n: int | None = None) -> IndexScore:
+    return IndexScore(number, source, earned.points, earned.number, n, earned)
 
 
 def withhold(card: Scorecard, minimum_n: int) -> Scorecard:
@@ -283,18 +255,17 @@ def _answered(number: str, tallies: Sequence[SurveyTally]) -> IndexScore | None:
         if question.criterion.code == f"tt01-{number}"
         and {option.score for option in question.question.options if option.counted} == POINTS
     ]
-    earned = sum(
-        count * (option.score or 0)
-        for question in used
-        for option, count in zip(question.question.options, question.counts, strict=True)
-        if option.counted
-    )
     if not used:
         return None
-    answers = sum(question.answers for question in used)
-    return IndexScore(number, Source.SURVEYS, earned, answers, people(used, Base.ANSWERS))
+    given = dict.fromkeys(POINTS, 0)
+    for option, count in chain.from_iterable(
+        zip(question.question.options, question.counts, strict=True) for question in used
+    ):
+        if option.counted:
+            given[option.score or 0] += count
+    earned = Earned(given[2], given[1], given[0])
+    return _score(number, Source.SURVEYS, earned, people(used, Base.ANSWERS))
 
 
 def _counted(number: str, said: SelfAssessment) -> IndexScore:
-    two, one, none = said.counts.get(number, (0, 0, 0))
-    return IndexScore(number, Source.SELF_ASSESSMENT, 2 * two + one, two + one + none)
+    return _score(number, Source.SELF_ASSESSMENT, Earned(*said.counts.get(number, (0, 0, 0))))

@@ -1,15 +1,16 @@
 """Where agencies stand: their figures as shown, and their places among their peers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from app.domain import methods, ranking
+from app.domain import methods, ranking, withholding
 from app.domain.evidence import Evidence
 from app.domain.figure import Figure, Finding, Target, Terms, judge
-from app.domain.formulas import Kernel, by_criterion, by_question, components, pool
+from app.domain.formulas import pool
 from app.domain.measure import Base, Key, Level, Measure, Status, people, question_key
 from app.domain.methods import Method
 from app.domain.questionnaire import Text
@@ -17,6 +18,7 @@ from app.domain.rank_interval import rank_sets
 from app.domain.ranking import Ranked
 from app.domain.suppression import Sum, complements
 from app.domain.tally import QuestionTally, SurveyTally
+from app.domain.withholding import Withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Ranking:
     unranked: tuple[tuple[str, Figure], ...]
     printed: bool  # whether the ranks are a source's
 
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Each peer's figure, ranked or not."""
+        return {row.place.agency: row.figure for row in self.rows} | dict(self.unranked)
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -51,41 +58,51 @@ class Slice:
     tallies: Sequence[SurveyTally]
 
 
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """By what the measures of an agency, or of a slice of it, are judged."""
+
+    method: Method
+    terms: Terms
+    withheld: Withheld
+    findings: Sequence[Finding]
+
+
 def figures(method: Method, terms: Terms, evidence: Evidence, level: Level) -> list[Figure]:
     """An agency's figures at a level, in the order of the forms."""
-    hidden = suppressed(method, terms, evidence.tallies)
+    withheld = withholding.of(evidence.tallies, terms.minimum_n)
+    judging = Judging(method, terms, withheld, evidence.findings)
     return [
-        _judged(measure, terms, evidence.targets, evidence.findings, hidden)
+        _judged(measure, judging, evidence.targets)
         for measure in methods.measures(method, evidence.tallies, level, terms.base)
     ]
 
 
 def figure(method: Method, terms: Terms, evidence: Evidence, criterion: str) -> Figure:
     """An agency's figure for one criterion, `overall` included."""
-    hidden = suppressed(method, terms, evidence.tallies)
+    withheld = withholding.of(evidence.tallies, terms.minimum_n)
     measure = methods.criterion(method, evidence.tallies, criterion, terms.base)
-    return _judged(measure, terms, evidence.targets, evidence.findings, hidden)
+    return _judged(measure, Judging(method, terms, withheld, evidence.findings), evidence.targets)
 
 
-def _judged(
-    measure: Measure,
-    terms: Terms,
-    targets: Sequence[Target],
-    findings: Sequence[Finding],
-    hidden: frozenset[Key],
-) -> Figure:
-    """The figure to show for a measure; a mean is withheld where one of its parts is.
+def _judged(measure: Measure, found: Judging, targets: Sequence[Target]) -> Figure:
+    """The figure to show for a measure."""
+    hidden = () if _allowed(measure, found) else {measure.key}
+    return judge(measure, found.terms, targets, found.findings, hidden)
 
-    So is a share of all forms that few answered, as the same answers make it, and what has no value
-    but would show the options of a question that is withheld.
-    """
-    behind = {measure.key, *(part.measure.key for part in measure.parts)}
-    if measure.status is Status.EXEMPT:
-        behind |= {question_key(one) for one in measure.questions}
+
+def _allowed(measure: Measure, found: Judging) -> bool:
+    """Whether it gives nothing away: of all forms a share may be, and yet be of few answers."""
     rests_on = (measure.questions, *(part.measure.questions for part in measure.parts))
-    if behind & hidden or not all(_enough(terms, questions) for questions in rests_on):
-        hidden = frozenset({measure.key})
-    return judge(measure, terms, targets, findings, hidden)
+    return all(_enough(found.terms, own) for own in rests_on) and found.withheld.allows(
+        found.method.kernel, measure
+    )
+
+
+def withheld_criteria(method: Method, terms: Terms, evidence: Evidence) -> list[str]:
+    """The criteria whose figures are withheld."""
+    shown = figures(method, terms, evidence, Level.CRITERION)
+    return [one.measure.code for one in shown if one.status in {Status.TOO_FEW, Status.SUPPRESSED}]
 
 
 def _enough(terms: Terms, questions: Sequence[QuestionTally]) -> bool:
@@ -93,47 +110,9 @@ def _enough(terms: Terms, questions: Sequence[QuestionTally]) -> bool:
     return not 0 < people(questions, Base.ANSWERS) < terms.minimum_n
 
 
-def suppressed(method: Method, terms: Terms, tallies: Sequence[SurveyTally]) -> frozenset[Key]:
-    """The agency's criteria and questions that are withheld for the sake of others.
-
-    Whatever the method, an overall share of all answers can be asked for, and the shares of the
-    criteria and the questions, whose answers add up to it. A question that one method withholds all
-    withhold, as the counts of its options tell the figure of each.
-    """
-    questions = [one for tally in tallies for one in tally.questions()]
-    if all(_enough(terms, (one,)) for one in questions):
-        return frozenset()  # together they are no fewer
-    n: dict[Key, int] = {}
-    sums = []
-    for kernel in {known.kernel for known in methods.METHODS.values()}:
-        for whole, *parts in _splits(kernel, questions):
-            n |= {cell: people(own, Base.ANSWERS) for cell, own in (whole, *parts)}
-            sums.append(Sum(whole[0], tuple(cell for cell, _ in parts), overlapping=True))
-    hidden = complements(n, sums, terms.minimum_n)
-    criteria = by_criterion(questions)
-    return frozenset(
-        {(Level.CRITERION, code) for code in criteria if (method.kernel, code) in hidden}
-        | {question_key(one) for one in questions if question_key(one) in hidden}
-    )
-
-
-Cell = tuple[Key, Sequence[QuestionTally]]
-
-
-def _splits(kernel: Kernel, questions: Sequence[QuestionTally]) -> Iterator[list[Cell]]:
-    """How answers add up by a method: a whole and its parts, each with its questions."""
-    used = components(kernel, questions)
-    criteria = [((kernel, code), group) for code, group in by_criterion(used).items()]
-    yield [(kernel, used), *criteria]
-    for criterion, group in criteria:
-        yield [(criterion, group), *((question_key(one[0]), one) for one in by_question(group))]
-
-
-def shows(
-    method: Method, terms: Terms, tallies: Sequence[SurveyTally]
-) -> Callable[[QuestionTally], bool]:
+def shows(terms: Terms, tallies: Sequence[SurveyTally]) -> Callable[[QuestionTally], bool]:
     """Tells of a question's counts whether they may be shown by themselves."""
-    hidden = suppressed(method, terms, tallies)
+    hidden = withholding.of(tallies, terms.minimum_n).questions
     return lambda tally: _enough(terms, (tally,)) and question_key(tally) not in hidden
 
 
@@ -159,10 +138,22 @@ def breakdown(
     parts: dict[Key, Sequence[QuestionTally]] = {
         (level, one.code): _answered(adding, one.tallies) for one in slices
     }
-    hidden = _suppressed_parts(_answered(adding, whole.tallies), parts, terms.minimum_n)
+    judgings = [
+        Judging(
+            method,
+            terms,
+            withholding.of(one.tallies, terms.minimum_n),
+            _of_slice(whole.findings, measure),
+        )
+        for one, measure in zip(slices, measures, strict=True)
+    ]
+    pairs = list(zip(measures, judgings, strict=True))
+    closed = {measure.key for measure, judging in pairs if not _allowed(measure, judging)}
+    total = _answered(adding, whole.tallies)
+    closed |= _suppressed_parts(total, parts, closed, terms.minimum_n)
     return [
-        _judged(measure, terms, (), _of_slice(whole.findings, measure), hidden)
-        for measure in measures
+        judge(measure, terms, (), judging.findings, closed & {measure.key})
+        for measure, judging in pairs
     ]
 
 
@@ -182,11 +173,18 @@ def _answered(method: Method, tallies: Sequence[SurveyTally]) -> Sequence[Questi
 
 
 def _suppressed_parts(
-    whole: Sequence[QuestionTally], parts: Mapping[Key, Sequence[QuestionTally]], minimum_n: int
+    whole: Sequence[QuestionTally],
+    parts: Mapping[Key, Sequence[QuestionTally]],
+    closed: AbstractSet[Key],
+    minimum_n: int,
 ) -> frozenset[Key]:
-    """The parts that are withheld for the sake of others; the whole is shown."""
+    """The parts that are withheld for the sake of others; the whole is shown.
+
+    Those in `closed` are withheld already: they must follow no more than if they were of few.
+    """
     total, rest = "total", "rest"
     n = {part: people(questions, Base.ANSWERS) for part, questions in parts.items()}
+    n |= {part: min(n[part], minimum_n - 1) for part in closed}
     n[total] = people(whole, Base.ANSWERS)
     n[rest] = _people_elsewhere(whole, parts.values())
     return complements(n, [Sum(total, (*parts, rest))], minimum_n, frozenset({rest}))

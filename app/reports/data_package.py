@@ -4,84 +4,15 @@ import hashlib
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from app.reports import csv_table
-
-STATUSES: Mapping[str, str] = {
-    "ok": "có giá trị / there is a value",
-    "too_few": "quá ít: dựa trên ít người hơn mức tối thiểu được công bố / "
-    "counted, but on fewer people than are ever shown",
-    "suppressed": "che số liệu: từ giá trị này có thể suy ra một số liệu quá ít / "
-    "withheld because a figure on too few people would follow from it",
-    "not_asked": "không hỏi: không đợt khảo sát nào hỏi, hoặc nguồn không công bố / "
-    "no survey asks this of the agency, or the source printed nothing",
-    "pending": "chờ số liệu: có hỏi nhưng chưa có câu trả lời / asked, but nothing counted yet",
-    "exempt": "không áp dụng: phương pháp không tính được câu hỏi như vậy / "
-    "counted, but the method cannot take such a question",
-}
-
-_KINDS: Mapping[str, Mapping[str, object]] = {
-    "text": {"type": "string", "constraints": {"required": True}},
-    "day": {"type": "date", "constraints": {"required": True}},
-    "percent": {"type": "number", "constraints": {"minimum": 0, "maximum": 100}},
-    "amount": {"type": "number", "constraints": {"minimum": 0}},
-    "count": {"type": "integer", "constraints": {"minimum": 0}},
-    "place": {"type": "integer", "constraints": {"minimum": 1}},
-    "status": {"type": "string", "constraints": {"required": True, "enum": list(STATUSES)}},
-}
-
-# What a column holds, and its meaning in Vietnamese and in English.
-FIELDS: Mapping[str, tuple[str, str, str]] = {
-    "unit": ("text", "Mã cơ quan", "Code of the agency"),
-    "unit_name": ("text", "Tên cơ quan", "Name of the agency, in Vietnamese"),
-    "period": ("text", "Kỳ: ngày đầu/ngày cuối (ISO 8601)", "Period: first/last day (ISO 8601)"),
-    "period_first": ("day", "Ngày đầu của kỳ", "First day of the period"),
-    "period_last": ("day", "Ngày cuối của kỳ", "Last day of the period"),
-    "criterion": (
-        "text",
-        "Mã tiêu chí; overall là chỉ số hài lòng chung",
-        "Code of the criterion; overall is the overall index",
-    ),
-    "criterion_name": ("text", "Tên tiêu chí", "Name of the criterion, in Vietnamese"),
-    "value": (
-        "percent",
-        "Giá trị, tính bằng phần trăm, làm tròn như khi công bố; chỉ có khi status là ok",
-        "Value in percent, rounded as published; only where the status is ok",
-    ),
-    "n": ("count", "Số người mà giá trị dựa vào, nếu biết", "People the value rests on, if known"),
-    "ci_low": ("percent", "Cận dưới khoảng tin cậy 95 %, phần trăm", "Lower 95 % limit, percent"),
-    "ci_high": ("percent", "Cận trên khoảng tin cậy 95 %, phần trăm", "Upper 95 % limit, percent"),
-    "rank": ("place", "Thứ hạng trong khối; 1 là cao nhất", "Rank in the peer group; 1 is best"),
-    "rank_low": ("place", "Hạng cao nhất trong khoảng thứ hạng", "Best rank of the rank interval"),
-    "rank_high": ("place", "Hạng thấp nhất trong khoảng thứ hạng", "Worst rank of that interval"),
-    "status": ("status", "ok, hoặc lý do không có giá trị", "ok, or why there is no value"),
-    "method": ("text", "Phương pháp tính, kèm phiên bản", "Method, with its version"),
-    "edition": ("text", "Mã bản công bố", "Code of the edition"),
-    "numerator": (
-        "amount",
-        "Số câu trả lời hài lòng, hoặc số điểm đạt được",
-        "Satisfied answers, or points achieved",
-    ),
-    "denominator": (
-        "amount",
-        "Tổng số câu trả lời, số phiếu, hoặc số điểm tối đa",
-        "All answers, forms, or possible points",
-    ),
-    "response_rate": (
-        "percent",
-        "Phiếu thu về của cơ quan, tính bằng phần trăm số phiếu phát ra",
-        "Returned forms of the agency in percent of those issued",
-    ),
-    "share_rated": (
-        "percent",
-        "Hồ sơ được đánh giá của cơ quan, tính bằng phần trăm số hồ sơ đã trả kết quả",
-        "Rated dossiers of the agency in percent of those whose result was returned",
-    ),
-}
+from app.reports.data_dictionary import COLUMNS, FINDINGS, KINDS, STATUSES, Column
+from app.reports.data_regimes import REGIMES
 
 _README = """\
 # {title}
@@ -95,14 +26,11 @@ _README = """\
 - `edition.json`: toàn văn bản công bố.
 - `datapackage.json`: mô tả theo chuẩn Data Package 2.0 (<https://datapackage.org>).
 
-Tên bắt đầu bằng ký tự mà phần mềm bảng tính coi là công thức (=, +, -, @) có thêm dấu nháy đơn ở
-trước; số âm giữ nguyên. Khi dùng phần mềm bảng tính, hãy nhập `figures.csv` với bảng mã UTF-8.
+**Mở bằng Excel.** Dùng Dữ liệu > Từ Văn bản/CSV (Data > From Text/CSV), chọn bảng mã UTF-8 và dấu
+phẩy; mở trực tiếp thì Excel tiếng Việt tách cột theo dấu chấm phẩy. Tên bắt đầu bằng ký tự mà phần
+mềm bảng tính coi là công thức (=, +, -, @) có thêm dấu nháy đơn ở trước; số âm giữ nguyên.
 
-**Đọc khoảng thứ hạng.** Khảo sát chỉ hỏi được một phần người dân nên thứ hạng cũng có sai số.
-Khoảng từ `rank_low` đến `rank_high` chứa thứ hạng thật của cơ quan với độ tin cậy ít nhất 95 %.
-Ví dụ: hạng 3, khoảng 1–6 nghĩa là số liệu phù hợp với mọi thứ hạng từ 1 đến 6. Mỗi khoảng nói về
-riêng một cơ quan, không nói về cả bảng xếp hạng cùng lúc. Khoảng để trống khi không tính được,
-chẳng hạn khi thứ hạng do nguồn công bố.
+{ranks_vi}
 
 **Kiểm tra.** Lệnh `sha256sum edition.json` phải cho kết quả `{digest}`.
 
@@ -113,14 +41,11 @@ chẳng hạn khi thứ hạng do nguồn công bố.
 - `edition.json`: the whole edition.
 - `datapackage.json`: the description, a Data Package 2.0 (<https://datapackage.org>).
 
-A name that spreadsheets would take for a formula (it begins with =, +, - or @) has an apostrophe
-before it; negative numbers stay as they are. In a spreadsheet, import `figures.csv` as UTF-8.
+**To open it in Excel**, use Data > From Text/CSV with UTF-8 and commas; opened directly, Vietnamese
+Excel separates columns by semicolons. A name that spreadsheets would take for a formula (it begins
+with =, +, - or @) has an apostrophe before it; negative numbers stay as they are.
 
-**How to read the rank interval.** A survey asks only some of the people, so a rank has a margin of
-error too. `rank_low` to `rank_high` holds the agency's true rank with a confidence of at least
-95 %. Rank 3 with an interval of 1–6 says that the data agree with every rank from 1 to 6. Each
-interval speaks of one agency, not of the whole ranking at once. It is empty where none could be
-made, for example where the rank was printed by a source.
+{ranks_en}
 
 **How to check.** `sha256sum edition.json` must give `{digest}`.
 
@@ -133,6 +58,15 @@ made, for example where the rank was printed by a source.
 {statuses}
 """
 
+_FINDINGS = """
+## Lưu ý / Findings
+
+Số trong ngoặc là số số liệu có lưu ý; chi tiết trong `edition.json`. /
+In brackets, how many figures have it; the details are in `edition.json`.
+
+{findings}
+"""
+
 
 def data_package(document: bytes, digest: str) -> bytes:
     """The ZIP of an edition's description, table, canonical document and README.
@@ -142,16 +76,16 @@ def data_package(document: bytes, digest: str) -> bytes:
     stored as they are, because what a compressor makes of them changes with its version.
     """
     edition = json.loads(document, parse_float=Decimal)
-    table = csv_table(list(FIELDS), _rows(edition))
+    table = csv_table(list(COLUMNS), _rows(edition))
     described = _described(edition) | {
         "id": f"sha256:{digest}",
-        "resources": [_table(table), _document(document, digest)],
+        "resources": [_table(table, _columns(edition)), _document(document, digest)],
     }
     members = {
         "datapackage.json": json.dumps(described, ensure_ascii=False, indent=2).encode(),
         "figures.csv": table,
         "edition.json": document,
-        "README.md": _readme(described, digest).encode(),
+        "README.md": _readme(edition, described, digest).encode(),
     }
     frozen = datetime.fromisoformat(edition["frozen_at"])
     packed = io.BytesIO()
@@ -173,6 +107,7 @@ def _rows(edition: Mapping[str, Any]) -> Iterator[dict[str, object]]:
         for ranking in edition["rankings"]
         for row in ranking["rows"]
     }
+    peers = {ranking["criterion"]: ranking["peer_count"] for ranking in edition["rankings"]}
     first, last = edition["period"]["first"], edition["period"]["last"]
     for agency in edition["agencies"]:
         for figure in agency["figures"]:
@@ -185,12 +120,21 @@ def _rows(edition: Mapping[str, Any]) -> Iterator[dict[str, object]]:
                 "period_last": last,
                 "criterion": figure["code"],
                 "criterion_name": criteria[figure["code"]],
+                "measured_in": edition["method"]["unit"],
                 **{column: place.get(column) for column in ("rank", "rank_low", "rank_high")},
+                "peer_count": peers.get(figure["code"]),
                 "method": edition["method"]["id"],
+                "view": edition["view"],
+                "minimum_n": edition["minimum_n"],
                 "edition": edition["code"],
                 "response_rate": agency["forms"]["response_rate"],
                 "share_rated": agency["dossiers"]["share_rated"],
             }
+
+
+def _columns(edition: Mapping[str, Any]) -> dict[str, Column]:
+    """The columns, as the edition's regime has them."""
+    return {**COLUMNS, **REGIMES[edition["method"]["regime"]].columns}
 
 
 def _described(edition: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,21 +155,22 @@ def _described(edition: Mapping[str, Any]) -> dict[str, Any]:
 
 def _summary(edition: Mapping[str, Any]) -> str:
     """What the edition holds, in both languages, and which one it replaces."""
-    code, method = edition["code"], edition["method"]["id"]
+    code, method = edition["code"], edition["method"]
+    regime, (what_vi, what_en) = method["regime_name"], REGIMES[method["regime"]].what
     span = f"{edition['period']['first']} – {edition['period']['last']}"
-    of, by = edition["peer_group"]["name"], edition["method"]["name"]
+    of, by = edition["peer_group"]["name"], method["name"]
     said = [
-        f"Bản công bố {code}: chỉ số hài lòng kỳ {span}, {_said(of, 'vi')}.",
-        f"Phương pháp: {_said(by, 'vi')} ({method}).",
-        f"Edition {code}: satisfaction indices of {span}, {_said(of, 'en')}.",
-        f"Method: {_said(by, 'en')} ({method}).",
+        f"Bản công bố {code}: {what_vi} kỳ {span}, {_said(of, 'vi')}.",
+        f"Phương pháp: {_said(by, 'vi')} ({method['id']}). {_said(regime, 'vi')}.",
+        f"Edition {code}: {what_en}, {span}, {_said(of, 'en')}.",
+        f"Method: {_said(by, 'en')} ({method['id']}). {_said(regime, 'en')}.",
     ]
     if edition["supersedes"] is not None:
         said.append(f"Thay thế / Supersedes {edition['supersedes']}: {edition['reason']}")
     return "\n\n".join(said)
 
 
-def _table(content: bytes) -> dict[str, object]:
+def _table(content: bytes, columns: Mapping[str, Column]) -> dict[str, object]:
     """The description of the table."""
     return {
         "name": "figures",
@@ -240,8 +185,8 @@ def _table(content: bytes) -> dict[str, object]:
         "dialect": {"delimiter": ","},  # the default, which some readers guess at instead
         "schema": {
             "fields": [
-                {"name": name, **_KINDS[kind], "description": f"{vi} / {en}"}
-                for name, (kind, vi, en) in FIELDS.items()
+                {"name": name, **KINDS[kind], "description": f"{vi} / {en}"}
+                for name, (kind, vi, en) in columns.items()
             ],
             "missingValues": [""],
             "primaryKey": ["unit", "criterion"],
@@ -263,16 +208,33 @@ def _document(content: bytes, digest: str) -> dict[str, object]:
     }
 
 
-def _readme(described: Mapping[str, Any], digest: str) -> str:
+def _readme(edition: Mapping[str, Any], described: Mapping[str, Any], digest: str) -> str:
     """How to read the files, in both languages."""
-    columns = {name: f"{vi} / {en}" for name, (_, vi, en) in FIELDS.items()}
-    return _README.format(
+    columns = {name: f"{vi} / {en}" for name, (_, vi, en) in _columns(edition).items()}
+    ranks_vi, ranks_en = REGIMES[edition["method"]["regime"]].ranks
+    written = _README.format(
         title=described["title"],
         description=described["description"],
         digest=digest,
+        ranks_vi=ranks_vi,
+        ranks_en=ranks_en,
         columns=_listed(columns),
         statuses=_listed(STATUSES),
     )
+    findings = _findings(edition)
+    return written + _FINDINGS.format(findings=_listed(findings)) if findings else written
+
+
+def _findings(edition: Mapping[str, Any]) -> dict[str, str]:
+    """What is noted on figures: on how many, and what it means."""
+    noted = Counter(
+        code
+        for agency in edition["agencies"]
+        for figure in agency["figures"]
+        for code in {finding["code"] for finding in figure["findings"]}
+    )
+    # An edition may outlive the codes that are known today.
+    return {code: f"({noted[code]}) {FINDINGS.get(code, '')}".strip() for code in sorted(noted)}
 
 
 def _listed(meanings: Mapping[str, str]) -> str:

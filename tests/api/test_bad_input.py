@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from factories import five_levels, questionnaire
 from sqlalchemy import text
 
 from app.db.tables import SQLModel
@@ -264,3 +265,12 @@ async def test_tens_of_thousands_of_faults_are_not_all_named(surveyed, make):
     answer = await make.rate({f"q{n}": 5 for n in range(20_000)}, dossier="H00-260601-0001")
     assert answer.status_code == 422
     assert len(answer.json()["errors"]) == 100
+
+
+async def test_no_criterion_takes_the_code_of_the_overall_figure(client):
+    form = questionnaire(("overall", [five_levels("q1")]))
+    answer = await client.put("/v1/questionnaires/f/versions/1", json=form)
+    assert answer.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+        ("/criteria/0/code", "reserved-code")
+    ]

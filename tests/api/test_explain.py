@@ -138,6 +138,16 @@ def half_up(value, decimals):
     return Fraction(int(value * scale + Fraction(1, 2)), scale)
 
 
+def index(how, whole):
+    """The points of an index: of what it counts, or as the agency gave them as a whole."""
+    earned = how["earned"]
+    if earned is None:
+        assert whole["denominator"] == 1
+        return Fraction(whole["numerator"])
+    counted = [earned["two"], earned["one"], earned["none"], earned["complained"] or 0]
+    return Fraction(2 * earned["two"] + earned["one"], sum(counted))
+
+
 def by_hand(figure, query):
     """The exact value of a figure, from what its explanation gives."""
     method, how = query.get("method"), figure["explanation"]
@@ -145,10 +155,9 @@ def by_hand(figure, query):
         found = how["dossiers"]
         return Fraction(100 * (found["returned"] - found["subtracted"]), found["returned"])
     if method == "tt01-2018@1":
-        scores = [Fraction(one["numerator"], one["denominator"]) for one in how["parts"]]
-        if scores:
-            return sum(half_up(score, 1) for score in scores)
-        return Fraction(how["sums"]["numerator"], how["sums"]["denominator"])
+        if how["parts"]:
+            return sum(half_up(index(one, one), 1) for one in how["parts"])
+        return index(how, how["sums"])
     if how["inputs"]:
         _, _, option_code = figure["code"].partition(":")
         return pooled(method, query, how["inputs"], option_code)
@@ -243,7 +252,9 @@ async def test_a_slice_is_repeated_from_its_sums_and_shows_no_single_question(pr
             )
         for figure in pooled_ + mean:
             how = figure["explanation"]
-            assert how["note"]["en"].startswith("The counts of single questions are left out")
+            assert how["note"]["en"].startswith(
+                "Counts of single questions are not given for parts"
+            )
             assert (how["inputs"], how["parts"]) == ([], [])
         assert {figure["explanation"]["exact"] for figure in mean} == {None}
 
@@ -308,6 +319,22 @@ async def test_what_is_withheld_is_not_explained(province, make):
         ("q3", "ok", False),
         ("q4", "pending", True),
         ("q5", "ok", False),
+    }
+
+
+async def test_of_an_index_too_few_answered_no_answers_are_shown(province, make):
+    await make.agency("A3")
+    await make.survey("s3", "A3", form=SCORED)
+    await accepted(make.sheet({"q1": {"2": 3, "1": 1}}, 4, agency="A3", survey="s3"))
+    await make.put("/v1/agencies/A3/self-assessments/2026", SELF_ASSESSED)
+    query = asking("tt01-2018@1", agency="A3", survey="s3", by="criterion")
+    shown = {one["code"]: one for one in await explained(province, query)}
+    assert (shown["2"]["status"], shown["2"]["explanation"]) == ("too_few", None)
+    assert shown["3"]["explanation"]["earned"] == {
+        "two": 10,
+        "one": 3,
+        "none": 1,
+        "complained": None,
     }
 
 

@@ -200,7 +200,7 @@ def test_editions_of_the_same_figures_do_not_differ():
 @pytest.mark.parametrize(
     ("now", "targets", "field"),
     [
-        (share(9, 10), (), "value"),
+        (share(9, 10), (), "exact"),
         (share(80_001, 100_000), (), "exact"),
         (share(16, 20), (), "n"),
         (share(3, 4), (), "status"),

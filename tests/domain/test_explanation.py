@@ -185,11 +185,18 @@ def dossiers_by_hand(document):
     return Fraction(100 * (returned - subtracted), returned)
 
 
+def index_by_hand(document, whole):
+    earned = document["earned"]
+    if earned is None:
+        return Fraction(whole["numerator"], whole["denominator"])
+    counted = earned["two"], earned["one"], earned["none"], earned["complained"] or 0
+    return Fraction(2 * earned["two"] + earned["one"], sum(counted))
+
+
 def points_by_hand(document):
     if not document["parts"]:
-        return Fraction(document["sums"]["numerator"], document["sums"]["denominator"])
-    points = [Fraction(part["numerator"], part["denominator"]) for part in document["parts"]]
-    return sum(half_up_by_hand(one, 1) for one in points)
+        return index_by_hand(document, document["sums"])
+    return sum(half_up_by_hand(index_by_hand(part, part), 1) for part in document["parts"])
 
 
 PROFILES = {QD766: dossiers_by_hand, TT01: points_by_hand}
@@ -567,6 +574,7 @@ def test_a_figure_whose_questions_are_all_shown_is_explained_beside_a_hidden_one
     assert withheld == ["access"]
 
 
+NONE = Timeliness(0, 0, 0)
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1)
 numbers = st.integers(0, 200)
 timelinesses = st.builds(Timeliness, numbers, numbers, numbers)
@@ -579,8 +587,8 @@ assessments = st.builds(
 )
 
 
-def scorecard(returned, assessment):
-    card = profiles.tt01(returned, Timeliness(0, 0, 0), [], assessment)
+def scorecard(returned, assessment, complained=NONE):
+    card = profiles.tt01(returned, complained, [], assessment)
     return profile_figures.of_scorecard(card)
 
 
@@ -652,14 +660,48 @@ def test_a_scorecard_is_added_up_by_hand():
     said = [step["vi"] for step in document["steps"]]
     assert said[1] == (
         "Chỉ số 2. Thời gian thực hiện của từng cơ quan, đơn vị tham gia giải quyết "
-        "(kể cả đơn vị phối hợp): 175 / 100 ≈ 1,8 điểm."
+        "(kể cả đơn vị phối hợp): (80 × 2 + 15 × 1) / 100 ≈ 1,8 điểm."
     )
+    assert said[4].endswith(" tại Bộ phận Một cửa: 1 / 1 = 1,0 điểm.")
     added, grade = said[9:]
     assert added.startswith("Cộng chín chỉ số, mỗi chỉ số đã làm tròn đến một chữ số thập phân: ")
     assert added.endswith(
         ": 1,5 + 1,8 + 1,8 + 0,4 + 1,0 + 2,0 + 1,5 + 2,0 + 0,0 = 12,0 điểm (tối đa 18 điểm)."
     )
     assert grade == "Xếp loại: Tốt (từ 12 đến dưới 15 điểm)."
+
+
+def test_an_index_shows_how_many_dossiers_earned_two_points_one_and_none():
+    profile = scorecard(Timeliness(6, 3, 1), SelfAssessment({}), Timeliness(1, 0, 1))
+    shown = {
+        figure.measure.code: document
+        for figure, document in profiled(TT01, profile, Level.CRITERION)
+        if document
+    }
+    assert list(shown) == ["1", "7"]
+    assert shown["1"]["earned"] == {"two": 6, "one": 3, "none": 1, "complained": None}
+    assert shown["7"]["earned"] == {"two": 5, "one": 3, "none": 0, "complained": 2}
+    assert [one["steps"][0]["vi"].rpartition(": ")[2] for one in shown.values()] == [
+        "(6 × 2 + 3 × 1) / 10 = 1,5 điểm.",
+        "(5 × 2 + 3 × 1) / 10 = 1,3 điểm.",
+    ]
+    assert (
+        " (no points for 2 dossiers with a justified complaint): " in shown["7"]["steps"][0]["en"]
+    )
+
+
+def test_an_index_of_a_survey_shows_its_answers_by_score():
+    three = {**THIRDS, "options": [option(str(score), score=score) for score in (0, 2, 1)]}
+    form = forms.read("f", 1, questionnaire(("tt01-2", [three, {**three, "code": "q4"}])))
+    found = [tally.SurveyTally("s", form, 16, ((3, 5, 8), (1, 9, 6)))]
+    card = profiles.tt01(NONE, NONE, found, None)
+    shown, withheld = (
+        profiled(TT01, profile_figures.of_scorecard(one), Level.CRITERION)[1][1]
+        for one in (card, profiles.withhold(card, 17))
+    )
+    assert shown["earned"] == {"two": 14, "one": 14, "none": 4, "complained": None}
+    assert shown["steps"][0]["en"].endswith(": (14 × 2 + 14 × 1) / 32 ≈ 1.3 points.")
+    assert withheld is None
 
 
 @given(timelinesses.filter(lambda drawn: drawn.dossiers), assessments)

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from app.domain import profiles
 from app.domain import questionnaire as forms
 from app.domain.measure import Status
+from app.domain.profile_names import GRADES
 from app.domain.profiles import (
     DossierCounts,
+    Earned,
     IndexScore,
     Scorecard,
     SelfAssessment,
@@ -165,6 +167,13 @@ def test_a_scorecard_worked_by_hand():
         ("8", 2, 1, "2.0"),
         ("9", 0, 1, "0.0"),
     ]
+    assert {number: one.earned for number, one in by_number(found).items() if one.earned} == {
+        "1": Earned(60, 30, 10),
+        "2": Earned(80, 15, 5),
+        "3": Earned(41, 7, 2),
+        "4": Earned(10, 0, 40),
+        "7": Earned(57, 29, 8, complained=6),
+    }
     assert (found.total, found.grade, found.missing) == (Decimal("11.9"), "fair", ())
 
 
@@ -205,7 +214,7 @@ def test_an_index_is_rounded_half_up_to_one_decimal(earned, of, points):
 def test_a_class_begins_exactly_at_its_fewest_points(tenths, total, grade):
     found = card(*tenths)
     assert (str(found.total), found.grade) == (total, grade)
-    assert profiles.GRADES[grade].least <= found.total
+    assert GRADES[grade].least <= found.total
 
 
 def test_the_total_adds_the_rounded_indices():

@@ -4,18 +4,24 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tempfile
 import zipfile
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import frictionless
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.api.methods import Regime
 from app.domain.measure import Status
-from app.reports.data_package import FIELDS, STATUSES, data_package
+from app.domain.profile_names import GRADES
+from app.reports.data_dictionary import COLUMNS, FINDINGS, STATUSES
+from app.reports.data_package import data_package
+from app.reports.data_regimes import REGIMES
 
 WITHHELD = {"value": None, "numerator": None, "denominator": None, "ci_low": None, "ci_high": None}
 
@@ -29,6 +35,7 @@ def figure(code="overall", status="ok", **changes):
         **(shown if status == "ok" else WITHHELD),
         "target": 95,
         "gap": -3.75,
+        "findings": [],
         **changes,
     }
 
@@ -46,6 +53,17 @@ def place(code, rank, low=None, high=None):
     return {"agency": code, "rank": rank, "rank_low": low, "rank_high": high, "tied_with": []}
 
 
+def method(regime="ratings", unit="percent", **more):
+    return {
+        "id": "top2-share@1",
+        "name": {"vi": "Tỷ lệ hài lòng", "en": "Satisfied"},
+        "regime": regime,
+        "regime_name": {"vi": "Chế độ", "en": f"The regime {regime}"},
+        "unit": unit,
+        **more,
+    }
+
+
 def edition(agencies=(), rankings=(), names=None, **changes):
     named = {one["agency"]: f"Sở {one['agency']}" for one in agencies} | (names or {})
     return {
@@ -56,7 +74,9 @@ def edition(agencies=(), rankings=(), names=None, **changes):
         "period": {"first": "2026-01-01", "last": "2026-03-31"},
         "surveys": [{"code": "s1", "title": {"vi": "Khảo sát quý I"}}],
         "source": None,
-        "method": {"id": "top2-share@1", "name": {"vi": "Tỷ lệ hài lòng", "en": "Satisfied"}},
+        "method": method(),
+        "view": "as_was",
+        "minimum_n": 5,
         "frozen_at": "2026-04-02T09:00:00+07:00",
         "supersedes": None,
         "reason": None,
@@ -66,7 +86,9 @@ def edition(agencies=(), rankings=(), names=None, **changes):
         ],
         "organisation": [{"code": code, "name": {"vi": name}} for code, name in named.items()],
         "agencies": list(agencies),
-        "rankings": [{"criterion": "overall", "rows": list(rankings), "unranked": []}],
+        "rankings": [
+            {"criterion": "overall", "peer_count": 18, "rows": list(rankings), "unranked": []}
+        ],
         **changes,
     }
 
@@ -120,6 +142,11 @@ DOCUMENTS = {
         surveys=[],
         source="sipas",
     ),
+    "dossiers": edition([agency("A1", figure(n=3200))], method=method("qd766")),
+    "points": edition(
+        [agency("A1", figure(value=14.5), figure("access", value=0))],
+        method=method("tt01-2018", "points"),
+    ),
     "every status": edition(
         [agency(f"A-{status}", figure("overall", status)) for status in Status],
     ),
@@ -166,6 +193,12 @@ def test_the_schema_knows_what_a_figure_can_be(column, change):
     assert found == [["constraint-error", column]]
 
 
+def test_the_schema_knows_the_views_and_the_minimum_n():
+    wrong = edition([agency("A1", figure())], view="yesterday", minimum_n=-1)
+    found, _ = faults_and_rows(package(wrong))
+    assert found == [["constraint-error", "view"], ["constraint-error", "minimum_n"]]
+
+
 def test_an_agency_has_each_criterion_once():
     found, _ = faults_and_rows(package(edition([agency("A1", figure(), figure())])))
     assert [kind for kind, _ in found] == ["primary-key"]
@@ -188,21 +221,25 @@ def test_there_is_a_row_for_each_agency_and_criterion_in_the_documents_order():
         "criterion": "overall",
         "criterion_name": "Chỉ số hài lòng chung",
         "value": "91.25",
+        "measured_in": "percent",
         "n": "400",
         "ci_low": "88.06",
         "ci_high": "93.6",
         "rank": "1",
         "rank_low": "1",
         "rank_high": "2",
+        "peer_count": "18",
         "status": "ok",
         "method": "top2-share@1",
+        "view": "as_was",
+        "minimum_n": "5",
         "edition": "2026-Q1-departments",
         "numerator": "365",
         "denominator": "400",
         "response_rate": "98.5",
         "share_rated": "12.5",
     }
-    assert list(rows[0]) == list(FIELDS)
+    assert list(rows[0]) == list(COLUMNS)
 
 
 def test_a_rank_is_of_one_criterion():
@@ -270,14 +307,91 @@ def test_a_revised_edition_says_what_it_replaces_and_why():
 def test_the_readme_explains_every_column_and_every_status():
     assert list(STATUSES) == list(Status)
     readme = members(QUARTER)["README.md"].decode()
-    assert [name for name in (*FIELDS, *STATUSES) if f"- `{name}`: " not in readme] == []
+    assert [name for name in (*COLUMNS, *STATUSES) if f"- `{name}`: " not in readme] == []
+
+
+def said_of(document):
+    """The README, and each column as the table's description has it."""
+    packed = members(document)
+    resource, _ = json.loads(packed["datapackage.json"])["resources"]
+    columns = {one["name"]: one for one in resource["schema"]["fields"]}
+    return " ".join(packed["README.md"].decode().split()), columns
+
+
+def test_the_rank_interval_is_promised_on_average_and_not_to_each_agency():
+    readme, _ = said_of(QUARTER)
+    assert "tính trung bình trên các cơ quan của một khối, ít nhất 95 trong 100 khoảng" in readme
+    assert "on average over the agencies of a group, at least 95 of 100 intervals" in readme
+    assert "of a cluster of nearly equal agencies it is about 90" in readme
+
+
+def test_a_share_of_dossiers_is_a_census_and_no_share_of_ratings():
+    readme, columns = said_of(DOCUMENTS["dossiers"])
+    assert "The regime qd766" in readme
+    assert "**Không so sánh** số liệu này với tỷ lệ đánh giá hài lòng." in readme
+    assert "**not to be compared** with shares of ratings" in readme
+    assert "a census and no sample" in readme
+    assert columns["n"]["description"] == "Số hồ sơ đã trả kết quả / Returned dossiers"
+    assert columns["denominator"]["description"] == columns["n"]["description"]
+    assert columns["ci_low"]["description"] == "Luôn để trống / Always empty"
+    for wrong in ("satisfaction indices", "chỉ số hài lòng kỳ", "asks only some", "Số người mà"):
+        assert wrong not in readme
+
+
+def test_points_are_no_percentages():
+    readme, columns = said_of(DOCUMENTS["points"])
+    assert "The regime tt01-2018" in readme
+    assert "**not to be compared** with shares of ratings" in readme
+    assert columns["value"]["constraints"] == {"minimum": 0, "maximum": 18}
+    assert columns["value"]["description"].startswith("Số điểm: mỗi chỉ số 0–2, tổng tối đa 18")
+    assert "1 where the agency is scored as a whole" in columns["n"]["description"]
+    assert [row["measured_in"] for row in table(DOCUMENTS["points"])] == ["points", "points"]
+    for wrong in ("satisfaction indices", "asks only some", "Satisfied answers", "in percent,"):
+        assert wrong not in readme
+
+
+def test_of_printed_values_nobody_knows_how_many_people():
+    document = edition([agency("A1", figure(n=None))], method=method("published"))
+    readme, columns = said_of(document)
+    assert columns["n"]["description"].startswith("Không biết: nguồn không công bố số người / ")
+    assert "asks only some" not in readme
+
+
+def test_a_regime_renames_only_columns_that_there_are():
+    assert set(REGIMES) == set(get_args(Regime))
+    for regime in REGIMES.values():
+        assert set(regime.columns) < set(COLUMNS)
+        assert all(regime.what + regime.ranks)
+
+
+def test_the_readme_says_how_to_open_the_table_in_excel():
+    readme, _ = said_of(QUARTER)
+    assert "Dữ liệu > Từ Văn bản/CSV (Data > From Text/CSV)" in readme
+    assert "use Data > From Text/CSV with UTF-8 and commas" in readme
+
+
+def test_the_readme_names_what_is_noted_on_figures_and_on_how_many():
+    noted = [{"code": "feedback-not-recorded", "params": {}}]
+    figures = [figure(findings=noted), figure("access", findings=[*noted, {"code": "old"}, *noted])]
+    readme = members(edition([agency("A1", *figures)]))["README.md"].decode()
+    assert "- `feedback-not-recorded`: (2) hệ thống chưa ghi nhận phản ánh" in readme
+    assert "- `old`: (1)\n" in readme
+    assert "Findings" not in members(QUARTER)["README.md"].decode()
+
+
+def test_every_finding_has_a_meaning():
+    sources = (Path(__file__).parents[2] / "app" / "domain").glob("*.py")
+    pattern = r'Finding\(\s*"([a-z-]+)"'
+    codes = {code for path in sources for code in re.findall(pattern, path.read_text("utf-8"))}
+    assert codes
+    assert codes | {f"grade-{code}" for code in GRADES} <= set(FINDINGS)
 
 
 def test_the_same_edition_gives_the_same_bytes_for_ever():
     packed = package(QUARTER)
     assert packed == package(json.loads(canonical(QUARTER)))
     assert hashlib.sha256(packed).hexdigest() == (
-        "611b5d09ead78765a78e6b72415f505104d0b5da050c54b163d062e2010d6d13"
+        "270d7974235b6e0395b84748cb7bb8e4a01fec856952c6738a23331c7f77973c"
     )
 
 

@@ -64,6 +64,19 @@ def upgrade() -> None:
         FOR EACH ROW EXECUTE FUNCTION keep_edition()
     """)
     op.execute("""
+        CREATE FUNCTION keep_editions() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF EXISTS (SELECT FROM edition WHERE published_at IS NOT NULL) THEN
+                RAISE EXCEPTION 'editions are fixed' USING ERRCODE = 'integrity_constraint_violation';
+            END IF;
+            RETURN NULL;
+        END $$
+    """)
+    op.execute("""
+        CREATE TRIGGER editions_fixed BEFORE TRUNCATE ON edition
+        FOR EACH STATEMENT EXECUTE FUNCTION keep_editions()
+    """)
+    op.execute("""
         CREATE TRIGGER edition_changed AFTER INSERT OR UPDATE OR DELETE ON edition
         FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed()
     """)
