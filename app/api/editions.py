@@ -88,6 +88,8 @@ async def freeze_edition(
         if entry is None:
             minimum_n = body.minimum_n or chosen.minimum_n
             row = await _row(session, body, minimum_n, Moment(caller, moment, secret))
+        else:
+            await readable(session, body.code, caller)
     replayed = entry is not None
     if entry is None:
         # A snapshot would not see what another request with this code stores at the same time.

@@ -1142,3 +1142,10 @@ async def test_an_edition_by_means_says_what_each_criterion_weighs(peers):
         {"overall": None, "access": 1, "attitude": 1},
         {"overall": None, "access": None, "attitude": None},
     ]
+
+
+async def test_a_limited_key_is_not_told_of_what_others_froze(peers, make):
+    await frozen(peers)
+    limited = await make.caller("editions:write", agencies={"A1"})
+    again = await limited.post("/v1/editions", json=ASKED)
+    assert (again.status_code, again.json()["code"]) == (403, "agency-not-allowed")
