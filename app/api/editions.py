@@ -154,8 +154,8 @@ async def publish_edition(
     return edition_out(await editions.publish(session, edition, caller.key, moment))
 
 
-@router.delete(
-    "/{edition}",
+@router.post(
+    "/{edition}/discard",
     status_code=204,
     operation_id="discard_edition",
     responses=problems(EditionNotFoundError, EditionPublishedError),

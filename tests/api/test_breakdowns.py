@@ -233,8 +233,10 @@ async def test_the_response_rate_of_a_channel_is_that_of_its_own_forms(departmen
         for code, one in (await by_code(department, by="channel")).items()
     }
     assert rates == {"paper": 75.0, "portal": None, "tablet": 45.0}
-    part = await by_code(department, by="channel", period="2026-05")
-    assert {one["response_rate"] for one in part.values()} == {None}
+    await make.survey("s2", "A1", form=FORM)
+    for query in ({"period": "2026-05"}, {"survey": ["s1", "s2"]}):
+        part = await by_code(department, by="channel", **query)
+        assert {one["response_rate"] for one in part.values()} == {None}
     for by in ("month", "counter", "procedure"):
         assert {one["response_rate"] for one in await figures(department, by=by)} == {None}
 

@@ -1110,14 +1110,14 @@ async def test_only_editions_of_the_same_peers_and_months_are_compared(peers):
 async def test_what_was_frozen_can_be_discarded_until_it_is_published(peers, make):
     await frozen(peers)
     reader = await make.caller("indices:read", "catalogue:write")
-    assert (await reader.delete("/v1/editions/e-2026")).status_code == 403
-    assert (await peers.delete("/v1/editions/e-2026")).status_code == 204
+    assert (await reader.post("/v1/editions/e-2026/discard")).status_code == 403
+    assert (await peers.post("/v1/editions/e-2026/discard")).status_code == 204
     gone = await peers.get("/v1/editions/e-2026")
     assert (gone.status_code, gone.json()["code"]) == (404, "edition-not-found")
     await published(peers)
-    kept = await peers.delete("/v1/editions/e-2026")
+    kept = await peers.post("/v1/editions/e-2026/discard")
     assert (kept.status_code, kept.json()["code"]) == (409, "edition-published")
-    unknown = await peers.delete("/v1/editions/none")
+    unknown = await peers.post("/v1/editions/none/discard")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "edition-not-found")
 
 

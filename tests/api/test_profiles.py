@@ -1,7 +1,7 @@
 """The official profiles over HTTP: by hand, at their borders, and apart from everything else."""
 
 import pytest
-from factories import option, questionnaire
+from factories import five_levels, option, questionnaire
 
 QD766, TT01 = "qd766-dossier@1", "tt01-2018@1"
 QUERY = {"agency": "A1", "period": "2026"}
@@ -96,8 +96,8 @@ async def test_too_few_raters_are_not_given_away_by_the_dossiers(department, mak
     assert (await overall(department, method=QD766))["value"] == 100.0
     for dossier in found[:4]:
         await rated(make, dossier, "1")
-    figure = await overall(department, method=QD766)
-    assert (figure["status"], figure["value"], figure["numerator"]) == ("too_few", None, None)
+        figure = await overall(department, method=QD766)
+        assert (figure["status"], figure["value"], figure["numerator"]) == ("too_few", None, None)
     await rated(make, found[4], "1")
     assert (await overall(department, method=QD766))["value"] == 50.0
 
@@ -185,6 +185,14 @@ async def test_what_a_survey_asks_comes_before_what_the_agency_says_of_itself(de
     assert [found["4"][name] for name in ("value", "n", "status")] == [1.2, 5, "ok"]
     assert (await overall(department, method=TT01, survey="s2"))["value"] == 16.5
     assert (await overall(department, method=TT01))["value"] == 18.0
+
+
+async def test_answers_on_another_scale_are_no_index_and_hide_none(department, make):
+    await make.survey("s2", "A1", form=questionnaire(("tt01-3", [five_levels("q1")])))
+    await make.put(ENTERED, FULL)
+    await make.sheet({"q1": {"5": 3}}, 3, survey="s2")
+    found = await by_code(department, method=TT01, survey="s2")
+    assert [found["3"][name] for name in ("value", "n", "status")] == [2.0, 10, "ok"]
 
 
 async def test_an_index_of_few_answers_takes_another_along_and_the_total(department, make):

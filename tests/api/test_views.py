@@ -256,6 +256,12 @@ async def test_the_total_speaks_for_the_forms_and_dossiers_of_the_ranked(make, c
     shown = {code: (r["response_rate"], r["share_rated"]) for code, r in by_code(answer).items()}
     assert shown == {"A1": (25.0, 100.0), "A2": (100.0, 0.0)}
     assert (answer["total"]["response_rate"], answer["total"]["share_rated"]) == (40.0, 50.0)
+    await make.agency("A3")
+    await make.peer_group("g", "A1", "A2", "A3")
+    await make.survey("s1", "A1", "A2", "A3", form=FORM, **days)
+    await answered(make, "A3", 6, 6)
+    answer = await ranking(client, **QUERY | {"period": "2026-Q2"})
+    assert (answer["total"]["n"], answer["total"]["response_rate"]) == (31, None)
 
 
 async def printed(make, agency, period, value, rank=None, **more):
@@ -276,6 +282,7 @@ async def test_printed_ranks_have_no_interval_and_change_by_what_was_printed(pee
         await printed(make, agency, "2025", *before)
         await printed(make, agency, "2026", *now)
     await printed(make, "A3", "2026", "79.0")
+    await make.dossier("A1")
     answer = await ranking(peers, peer_group="g", source="sipas", period="2026")
     rows = by_code(answer)
     assert {
@@ -286,6 +293,9 @@ async def test_printed_ranks_have_no_interval_and_change_by_what_was_printed(pee
     assert (rows["A3"]["change"], rows["A3"]["gap_to_next"]) == (None, 2.25)
     assert (answer["total"], rows["A1"]["gap_to_next"]) == (None, None)
     assert {row["share_rated"] for row in rows.values()} == {None}
+    indices = {"agency": "A1", "source": "sipas", "period": "2026"}
+    own = (await peers.get("/v1/indices", params=indices)).json()
+    assert (own["dossiers"]["returned"], own["figures"][0]["share_rated"]) == (1, None)
 
 
 async def test_another_list_of_printed_criteria_is_another_questionnaire(peers, make):

@@ -21,7 +21,7 @@ MAY = period.parse("2026-05")
 NONE = Timeliness(0, 0, 0)
 
 OVERALL = questionnaire(
-    ("access", [five_levels("q1", na=True)]), ("overall", [five_levels("q2")]), overall="q2"
+    ("access", [five_levels("q1", na=True)]), ("general", [five_levels("q2")]), overall="q2"
 )
 MARKED = questionnaire(
     ("visits", [{"code": "q1", "text": {"vi": "?"}, "options": [option("0"), option("1")]}]),

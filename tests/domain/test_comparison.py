@@ -160,6 +160,17 @@ def test_printed_places_stand_as_printed_and_are_no_sample():
     assert (PRINTED.total("overall", ranking), PRINTED.lever("A")) == (None, None)
 
 
+def test_without_a_printed_rank_only_the_value_changed():
+    bodies = {"A": [figure("overall", "80.0")], "B": [figure("overall", "82.0", 12, 18)]}
+    found = changes(
+        PRINTED, PRINTED.ranking("overall"), Printed(Terms(BEFORE), bodies, {}), "overall"
+    )
+    assert (found["A"].value, found["A"].rank, found["B"].rank) == (Fraction(7, 4), None, 0)
+    unranked = Printed(Terms(YEAR), bodies, {})
+    found = changes(unranked, unranked.ranking("overall"), unranked, "overall")
+    assert (found["A"].rank, found["B"].rank) == (None, 0)
+
+
 def test_a_printed_criterion_more_is_another_questionnaire():
     fewer = Printed(Terms(BEFORE), {**PRINTED.bodies, "A": PRINTED.bodies["A"][1:]}, {})
     found = changes(PRINTED, PRINTED.ranking("overall"), fewer, "overall")
