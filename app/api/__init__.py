@@ -28,7 +28,8 @@ from app.api import (
 ROUTERS = tuple(
     module.router
     for module in (
-        ratings,  # first, because routes are tried in turn and this one is asked most
+        ratings,  # first, because routes are tried in turn and these two are asked most
+        publications,
         agencies,
         peer_groups,
         procedures,
@@ -46,7 +47,6 @@ ROUTERS = tuple(
         indices,
         rankings,
         editions,
-        publications,
         sample_size,  # its path would be taken for a method's
         methods,
         service,

@@ -61,6 +61,11 @@ async def known(request: Request) -> Known:
     return found
 
 
+async def language(request: Request) -> texts.Language:
+    """The language that the reader prefers."""
+    return texts.language(request)
+
+
 # The default scope would commit after the client has its 201.
 Session = Annotated[AsyncSession, Depends(transaction, scope="function")]
 Snapshot = Annotated[AsyncSession, Depends(snapshot, scope="function")]
@@ -69,7 +74,7 @@ NewId = Annotated[uuid.UUID, Depends(new_id)]
 Chosen = Annotated[Settings, Depends(settings)]
 CatalogueKnown = Annotated[Known, Depends(known)]
 ReferenceKey = Annotated[bytes, Depends(reference_key)]
-Language = Annotated[texts.Language, Depends(texts.language)]
+Language = Annotated[texts.Language, Depends(language)]
 
 _bearer = HTTPBearer(
     auto_error=False, description="`Authorization: Bearer hl_…` (API key) or `hld_…` (device)"
