@@ -96,12 +96,12 @@ async def counts(
     subtracted = {agency: tuple(found) for agency, *found in rows}
     # Read last, so that they hold every dossier that is subtracted.
     moved = await funnel.read(session, agencies, period)
-    return {
-        agency: DossierCounts(
-            moved.get(agency, Funnel()).returned, *subtracted.get(agency, (0, 0, 0))
-        )
-        for agency in agencies
-    }
+    made = {}
+    for agency in agencies:
+        came = moved.get(agency, Funnel())
+        late, dissatisfied, both = subtracted.get(agency, (0, 0, 0))
+        made[agency] = DossierCounts(came.returned, late, dissatisfied, both, came.rated)
+    return made
 
 
 async def timeliness(

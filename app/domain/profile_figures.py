@@ -5,11 +5,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from app.domain import standing
+from app.domain import standing, withholding
 from app.domain.advice import Lever
 from app.domain.figure import Figure, Finding, Target, Terms, judge
 from app.domain.formulas import ONE, OVERALL
-from app.domain.measure import Base, Level, Measure, Part, Ratio, Status, label
+from app.domain.measure import Base, Level, Measure, Part, Ratio, Status, label, question_key
 from app.domain.methods import At, not_applicable
 from app.domain.profiles import (
     FEEDBACK_NOT_RECORDED,
@@ -19,9 +19,11 @@ from app.domain.profiles import (
     Earned,
     IndexScore,
     Scorecard,
+    Source,
 )
 from app.domain.questionnaire import Text
 from app.domain.standing import Ranking
+from app.domain.tally import SurveyTally
 
 LEVELS: Mapping[str, Sequence[Level]] = {
     QD766: (Level.OVERALL,),
@@ -61,12 +63,13 @@ def check(method: str, level: Level, base: Base, at: At) -> None:
         raise not_applicable(at.base, [Base.ANSWERS])
 
 
-def of_dossiers(counted: DossierCounts, *, few: bool = False) -> Profile:
+def of_dossiers(counted: DossierCounts, minimum_n: int) -> Profile:
     """QĐ 766: the share of dossiers, of all that were returned; no sample, so no interval.
 
-    `few` says that fewer people rated than may be seen: with the late dossiers, which are no
+    It is withheld where fewer people rated than may be seen: with the late dossiers, which are no
     secret, the share would tell how they did.
     """
+    few = 0 < counted.rated < minimum_n
     if counted.value is None or few:
         status = Status.TOO_FEW if few else Status.PENDING
         n = counted.returned
@@ -85,20 +88,34 @@ def of_dossiers(counted: DossierCounts, *, few: bool = False) -> Profile:
     return Profile([measure], [FEEDBACK_NOT_RECORDED])
 
 
-def of_scorecard(card: Scorecard, suppressed: AbstractSet[str] = frozenset()) -> Profile:
+def suppressed(card: Scorecard, tallies: Sequence[SurveyTally], minimum_n: int) -> frozenset[str]:
+    """The indices with points that are asked for beside a question which is withheld."""
+    hidden = withholding.of(tallies, minimum_n).questions
+    questions = [one for tally in tallies for one in tally.questions()]
+    criteria = {one.criterion.code for one in questions if question_key(one) in hidden}
+    return frozenset(
+        index.number
+        for index in card.indices
+        if index.source is Source.SURVEYS
+        and index.points is not None
+        and f"tt01-{index.number}" in criteria
+    )
+
+
+def of_scorecard(card: Scorecard, withheld: AbstractSet[str] = frozenset()) -> Profile:
     """TT 01/2018: the nine indices in points of two, and their total of eighteen.
 
-    The `suppressed` ones are withheld for the sake of answers of few people.
+    The `withheld` ones are so for the sake of answers of few people.
     """
     card = Scorecard(
         tuple(
-            replace(score, numerator=None) if score.number in suppressed else score
+            replace(score, numerator=None) if score.number in withheld else score
             for score in card.indices
         )
     )
     total, grade = card.total, card.grade
     indices = [
-        _index(score, Status.SUPPRESSED if score.number in suppressed else score.status)
+        _index(score, Status.SUPPRESSED if score.number in withheld else score.status)
         for score in card.indices
     ]
     findings = [Finding(f"grade-{grade}", {})] if grade else []

@@ -34,12 +34,13 @@ FEEDBACK_NOT_RECORDED = Finding("feedback-not-recorded", {})
 
 @dataclass(frozen=True, slots=True)
 class DossierCounts:
-    """The dossiers returned in a period: all, the late ones, the badly rated ones, and both."""
+    """The dossiers returned in a period: all, late, badly rated, both of these, and rated."""
 
     returned: int
     late: int
     dissatisfied: int
     both: int
+    rated: int
 
     @property
     def satisfied(self) -> int:

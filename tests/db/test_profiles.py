@@ -75,6 +75,10 @@ class Lived:
         return self.returned_at > self.due_at
 
     @property
+    def rated(self) -> bool:
+        return any(not void for _, _, void in self.ratings)
+
+    @property
     def bad(self) -> bool:
         return any(not void and badly(survey, said) for survey, said, void in self.ratings)
 
@@ -92,6 +96,7 @@ def expected(lived, agency, *months):
         sum(one.late for one in mine),
         sum(one.bad for one in mine),
         sum(one.late and one.bad for one in mine),
+        sum(one.rated for one in mine),
     )
 
 
@@ -196,32 +201,32 @@ async def test_a_dossier_late_and_badly_rated_is_subtracted_once(catalogue, make
         await rate(make, dossier, BAD)
     await rate(make, late_too, GOOD)
     (found, other) = await counts(session, catalogue)
-    assert found == DossierCounts(returned=4, late=2, dissatisfied=2, both=1)
+    assert found == DossierCounts(returned=4, late=2, dissatisfied=2, both=1, rated=3)
     assert (found.satisfied, unrated.ratings) == (1, [])
-    assert other == DossierCounts(0, 0, 0, 0)
+    assert other == DossierCounts(0, 0, 0, 0, 0)
 
 
 async def test_a_voided_rating_does_not_count(catalogue, make, session):
     late, in_time = await returned(make, late=True), await returned(make)
     for dossier in (late, in_time):
         await rate(make, dossier, BAD, void=True)
-    assert (await counts(session, catalogue))[0] == DossierCounts(2, 1, 0, 0)
+    assert (await counts(session, catalogue))[0] == DossierCounts(2, 1, 0, 0, 0)
     await rate(make, late, BAD)
-    assert (await counts(session, catalogue))[0] == DossierCounts(2, 1, 1, 1)
+    assert (await counts(session, catalogue))[0] == DossierCounts(2, 1, 1, 1, 1)
 
 
 async def test_each_survey_is_read_by_its_own_questionnaire(catalogue, make, session):
     said = [("s1", {"q1": "1"}), ("s1", {"q2": "1"}), ("s2", {"q1": "1"}), ("s2", {"q3": "bad"})]
     for one in said:
         await rate(make, await returned(make), one)
-    assert (await counts(session, catalogue))[0] == DossierCounts(4, 0, 2, 0)
+    assert (await counts(session, catalogue))[0] == DossierCounts(4, 0, 2, 0, 4)
 
 
 async def test_only_the_agencies_asked_for_are_counted(catalogue, make, session):
     for agency in ("A1", "A2"):
         await rate(make, await returned(make, agency, late=True), BAD)
     found = await profiles.counts(session, [catalogue["A2"]], MAY, KEY)
-    assert found == {catalogue["A2"]: DossierCounts(1, 1, 1, 1)}
+    assert found == {catalogue["A2"]: DossierCounts(1, 1, 1, 1, 1)}
     assert await profiles.counts(session, [], MAY, KEY) == {}
 
 
@@ -230,7 +235,7 @@ async def test_with_another_key_no_rating_is_found_to_be_of_a_late_dossier(
 ):
     await rate(make, await returned(make, late=True), BAD)
     found = await profiles.counts(session, [catalogue["A1"]], MAY, b"another")
-    assert found[catalogue["A1"]] == DossierCounts(1, 1, 1, 0)
+    assert found[catalogue["A1"]] == DossierCounts(1, 1, 1, 0, 1)
 
 
 async def test_the_database_is_not_told_which_dossier_was_rated(
@@ -251,7 +256,7 @@ async def test_the_database_is_not_told_which_dossier_was_rated(
         await counts(session, catalogue, agencies=("A1",))
     finally:
         event.remove(*listening, listen)
-    assert both[0] == DossierCounts(4, 4, 1, 1)
+    assert both[0] == DossierCounts(4, 4, 1, 1, 1)
     assert len(sent) == 2 * statements
     told = repr(sent)
     assert not any(dossier.code in told for dossier in dossiers)

@@ -186,10 +186,10 @@ NO_DOSSIERS = Timeliness(0, 0, 0)
         (
             QD766,
             {
-                "A": of_dossiers(DossierCounts(10, 2, 2, 1)),
-                "B": of_dossiers(DossierCounts(10, 0, 1, 0)),
-                "C": of_dossiers(DossierCounts(0, 0, 0, 0)),
-                "D": of_dossiers(DossierCounts(4, 0, 0, 0)),
+                "A": of_dossiers(DossierCounts(10, 2, 2, 1, 9), 5),
+                "B": of_dossiers(DossierCounts(10, 0, 1, 0, 9), 5),
+                "C": of_dossiers(DossierCounts(0, 0, 0, 0, 0), 5),
+                "D": of_dossiers(DossierCounts(4, 0, 0, 0, 0), 5),
             },
             {"A": "ok", "B": "ok", "C": "pending", "D": "too_few"},
         ),

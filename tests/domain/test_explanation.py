@@ -605,8 +605,8 @@ def numbers_in(document):
 @given(pairs)
 def test_the_share_of_dossiers_is_repeated_by_hand(drawn):
     late, bad = (sum(one[place] for one in drawn) for place in (0, 1))
-    counted = DossierCounts(len(drawn), late, bad, sum(all(one) for one in drawn))
-    ((figure, document),) = profiled(QD766, profile_figures.of_dossiers(counted))
+    counted = DossierCounts(len(drawn), late, bad, sum(all(one) for one in drawn), bad)
+    ((figure, document),) = profiled(QD766, profile_figures.of_dossiers(counted, 1))
     value = dossiers_by_hand(document)
     assert value == Fraction(document["exact"]) == counted.value
     assert float(half_up_by_hand(value)) == document["value"] == float(figure.value)
@@ -618,8 +618,8 @@ def test_the_share_of_dossiers_is_repeated_by_hand(drawn):
 
 
 def test_late_and_badly_rated_dossiers_are_subtracted_as_one_number():
-    counted = DossierCounts(returned=100, late=9, dissatisfied=5, both=3)
-    ((_, document),) = profiled(QD766, profile_figures.of_dossiers(counted))
+    counted = DossierCounts(returned=100, late=9, dissatisfied=5, both=3, rated=40)
+    ((_, document),) = profiled(QD766, profile_figures.of_dossiers(counted, 1))
     assert document["dossiers"] == {"returned": 100, "subtracted": 11}
     assert (document["sums"]["numerator"], document["sums"]["denominator"]) == (89, 100)
     assert document["steps"] == [

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from app.domain import profiles
 from app.domain import questionnaire as forms
-from app.domain.measure import Status
+from app.domain.figure import Terms
+from app.domain.measure import Level, Status
+from app.domain.period import parse
+from app.domain.profile_figures import judged, of_dossiers
 from app.domain.profile_names import GRADES
 from app.domain.profiles import (
     DossierCounts,
@@ -77,22 +80,32 @@ def by_number(found):
 
 
 def test_a_dossier_late_and_badly_rated_is_subtracted_once():
-    counts = DossierCounts(returned=200, late=20, dissatisfied=15, both=5)
+    counts = DossierCounts(returned=200, late=20, dissatisfied=15, both=5, rated=90)
     assert (counts.satisfied, counts.value) == (170, Fraction(85))
 
 
 def test_an_unrated_dossier_counts_as_satisfied():
-    assert DossierCounts(returned=7, late=0, dissatisfied=0, both=0).value == 100
+    assert DossierCounts(returned=7, late=0, dissatisfied=0, both=0, rated=0).value == 100
 
 
 def test_without_a_returned_dossier_there_is_no_share():
-    assert DossierCounts(0, 0, 0, 0).value is None
+    assert DossierCounts(0, 0, 0, 0, 0).value is None
+
+
+@pytest.mark.parametrize(
+    ("rated", "status"), [(0, "ok"), (1, "too_few"), (4, "too_few"), (5, "ok")]
+)
+def test_the_share_is_withheld_where_few_rated(rated, status):
+    profile = of_dossiers(DossierCounts(12, 2, 0, 0, rated), 5)
+    (figure,) = judged(profile, Level.OVERALL, Terms(parse("2026"), minimum_n=5), ())
+    assert figure.status.value == status
+    assert (figure.value is None) is (status == "too_few")
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
 def test_the_share_is_of_dossiers_that_are_neither_late_nor_badly_rated(drawn):
     late, bad = (sum(one[place] for one in drawn) for place in (0, 1))
-    counts = DossierCounts(len(drawn), late, bad, sum(all(one) for one in drawn))
+    counts = DossierCounts(len(drawn), late, bad, sum(all(one) for one in drawn), bad)
     assert counts.satisfied == sum(not any(one) for one in drawn)
     assert counts.value == Fraction(100 * counts.satisfied, len(drawn))
 
