@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from functools import partial
+from itertools import islice
 
 import pytest
 from conftest import NOW
@@ -116,27 +117,26 @@ async def test_a_row_that_cannot_be_stored_does_not_fail_its_batch(committed, do
 
 
 async def test_more_than_may_wait_are_refused_and_nothing_of_them_is_stored(
-    committed, dossiers, serving
+    committed, committing, dossiers, serving
 ):
     app = serving(most_waiting=3)
     body = {"agency": "A1", "survey": "s1", "channel": "tablet", "answers": {"q1": "5"}}
-    headers = dict(committed.admin.headers)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
-        answers = await asyncio.gather(
-            *(
-                client.post("/v1/ratings", json=body | {"dossier": dossier}, headers=headers)
-                for dossier in dossiers
-            )
-        )
-        refused = [answer for answer in answers if answer.status_code == 503]
-        assert refused
+    bodies = [body | {"dossier": dossier} for dossier in dossiers]
+    async with AsyncClient(
+        transport=ASGITransport(app), base_url="http://test", headers=committed.admin.headers
+    ) as client:
+        async with committing.begin() as connection:
+            await connection.execute(text("LOCK TABLE rating IN SHARE MODE"))  # nothing is written
+            sent = [asyncio.create_task(client.post("/v1/ratings", json=one)) for one in bodies]
+            refused = [await one for one in islice(asyncio.as_completed(sent), 6)]
+            batch = await client.post("/v1/ratings/batch", json={"ratings": bodies})
+        assert {answer.status_code for answer in [*refused, batch]} == {503}
+        assert {answer.json()["code"] for answer in [*refused, batch]} == {"saturated"}
+        assert all(int(answer.headers["Retry-After"]) > 0 for answer in [*refused, batch])
+        answers = [await one for one in sent]
         assert {answer.status_code for answer in answers} == {201, 503}
-        assert {answer.json()["code"] for answer in refused} == {"saturated"}
-        assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
-        assert len(await stored(committed)) == len(answers) - len(refused)
-        whole = {"ratings": [body | {"dossier": dossier} for dossier in dossiers]}
-        answer = await client.post("/v1/ratings/batch", json=whole, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (503, "saturated")
+        accepted = [answer for answer in answers if answer.status_code == 201]
+        assert len(await stored(committed)) == len(accepted)
     await app.state.group_commit.close()
 
 
