@@ -8,13 +8,14 @@ from app.api import profile_sources
 from app.api.deps import Session
 from app.api.profile_sources import Basis
 from app.db import funnel, peer_groups, published_indices, surveys, targets
-from app.db.peers import Peers, Standpoint, evidence_of, peers
+from app.db.figures import evidence, tallied
+from app.db.peers import Peers, Standpoint, as_seen, peers
 from app.db.surveys import SurveyForm
 from app.db.tables import Agency, PeerGroup
 from app.domain import methods, profile_figures, published
 from app.domain.access import Caller
 from app.domain.comparison import Counted, Group, Printed
-from app.domain.evidence import Evidence, Funnel
+from app.domain.evidence import Evidence, Funnel, Reached
 from app.domain.figure import Terms
 from app.domain.forms import Forms, summary
 from app.domain.measure import Level
@@ -47,9 +48,6 @@ class Ask:
     def level(self) -> Level:
         """What the figures speak of; overall where every criterion is wanted."""
         return Level.OVERALL if self.criterion in {None, "overall"} else Level.CRITERION
-
-
-Reached = tuple[Forms, Funnel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +132,8 @@ async def _counted(
             raise not_applicable(asker.method.level, [Level.OVERALL])
     refusals.raise_all()
     now, then = found
-    evidence = await evidence_of(session, now, forms, ask.terms.period)
-    earlier = await evidence_of(session, then, forms_before, ask.earlier)
-    own = {one.agency: one for one in evidence}
-    before = {one.agency: one for one in earlier}
+    own = as_seen(now, await evidence(session, now.sources, forms, ask.terms.period))
+    before = as_seen(then, await tallied(session, then.sources, forms_before, ask.earlier))
     return (
         forms,
         own,

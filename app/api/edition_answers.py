@@ -11,39 +11,43 @@ from app.api.methods import MethodRef
 from app.api.ranking_schemas import RankingOut, RowOut, UnrankedOut
 from app.api.schemas import in_language
 from app.api.texts import Language
+from app.db.editions import Contents
 from app.domain.edition import finding
-from app.domain.errors import AgencyNotFoundError, EditionNotFoundError, Fault
 
 Document = Mapping[str, Any]
 
 
+def contents(document: Document) -> Contents:
+    """What can be asked for of the edition that the document is of."""
+    return Contents(
+        frozenset(one["code"] for one in document["criteria"]),
+        frozenset(part["agency"] for part in document["agencies"]),
+    )
+
+
 def indices(document: Document, agency: str, language: Language) -> IndicesOut:
-    """An agency's figures; raises AgencyNotFoundError where the edition does not hold it."""
-    own = next((part for part in document["agencies"] if part["agency"] == agency), None)
-    if own is None:
-        raise AgencyNotFoundError(Fault("/path/agency", "not-in-edition", {"code": agency}))
-    names = _names(document, language)
+    """The figures of an agency that the edition holds."""
+    own = next(part for part in document["agencies"] if part["agency"] == agency)
+    names, reach = _names(document, language), _reach(document, own)
     return IndicesOut(
         agency=_agencies(document, language)[agency],
         forms=FormsOut.model_validate(own["forms"]),
         dossiers=DossiersOut.model_validate(own["dossiers"]),
         figures=[
-            _figure(figure, names[figure["code"]], own, language) for figure in own["figures"]
+            _figure(figure | reach, names[figure["code"]], language) for figure in own["figures"]
         ],
         **_common(document, language),
     )
 
 
 def ranking(document: Document, criterion: str, language: Language) -> RankingOut:
-    """The ranking by a criterion; raises EditionNotFoundError where the edition holds none."""
+    """The ranking by a criterion that the edition holds."""
     names = _names(document, language)
-    if criterion not in names:
-        raise EditionNotFoundError(Fault("/path/criterion", "not-in-edition", {"code": criterion}))
     # Figures and rankings stand in the order of the criteria.
     place, name = list(names).index(criterion), names[criterion]
     places, agencies = document["rankings"][place], _agencies(document, language)
     figures = {
-        part["agency"]: _figure(part["figures"][place], name, part, language)
+        part["agency"]: _figure(part["figures"][place] | _reach(document, part), name, language)
         for part in document["agencies"]
     }
     return RankingOut(
@@ -61,12 +65,9 @@ def ranking(document: Document, criterion: str, language: Language) -> RankingOu
             UnrankedOut(agency=agencies[row["agency"]], status=row["status"], n=row["n"])
             for row in places["unranked"]
         ],
-        total=places["total"] and _figure(places["total"], name, NOBODY, language),
+        total=places["total"] and _figure(places["total"], name, language),
         **_common(document, language),
     )
-
-
-NOBODY: Document = {"forms": {"response_rate": None}, "dossiers": {"share_rated": None}}
 
 
 def _common(document: Document, language: Language) -> dict[str, Any]:
@@ -100,15 +101,22 @@ def _names(document: Document, language: Language) -> dict[str, str]:
     return {one["code"]: in_language(one["name"], language) for one in document["criteria"]}
 
 
-def _figure(figure: Document, name: str, part: Document, language: Language) -> FigureOut:
+def _reach(document: Document, part: Document) -> dict[str, Any]:
+    """How much the agency's figures speak for; of what a source printed nobody knows."""
+    known = document["source"] is None
+    return {
+        "response_rate": part["forms"]["response_rate"] if known else None,
+        "share_rated": part["dossiers"]["share_rated"] if known else None,
+    }
+
+
+def _figure(figure: Document, name: str, language: Language) -> FigureOut:
     fields = {key: value for key, value in figure.items() if key not in {"exact", "findings"}}
     return FigureOut(
         **fields,
         level="overall" if figure["code"] == "overall" else "criterion",
         questionnaire=None,
         name=name,
-        response_rate=part["forms"]["response_rate"],
-        share_rated=part["dossiers"]["share_rated"],
         findings=findings_out([finding(one) for one in figure["findings"]], language),
         options=[],
     )

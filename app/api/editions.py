@@ -25,7 +25,7 @@ from app.api.edition_schemas import (
     edition_out,
 )
 from app.api.errors import problems
-from app.api.freezing import Moment
+from app.api.freezing import Cut, Moment
 from app.api.publications import readable
 from app.api.schemas import Code
 from app.db import editions
@@ -44,7 +44,6 @@ from app.domain.errors import (
     SurveyNotFoundError,
     UnknownReferenceError,
 )
-from app.domain.period import Period
 from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/editions", tags=["editions"])
@@ -87,31 +86,41 @@ async def freeze_edition(
         entry = await editions.held(session, body.code, asked)
         if entry is None:
             minimum_n = body.minimum_n or chosen.minimum_n
-            row = await _row(session, body, minimum_n, Moment(caller, moment, secret))
+            cut = await _cut(session, body, minimum_n, Moment(caller, moment, secret))
         else:
             await readable(session, body.code, caller)
     replayed = entry is not None
     if entry is None:
-        # A snapshot would not see what another request with this code stores at the same time.
+        # It takes seconds of thousands of agencies: meanwhile others are served.
+        row = await asyncio.to_thread(_row, body, cut)
+        row |= {"request": asked, "frozen_at": moment, "frozen_by": caller.key}
+        # The snapshot would not have seen what others stored since.
         async with request.app.state.sessions.begin() as session:
-            entry, replayed = await editions.freeze(session, {**row, "request": asked})
+            entry, replayed = await editions.freeze(session, row)
+            if not replayed:
+                await _check_revision(session, body)
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return edition_out(entry)
 
 
-async def _row(session: Session, body: EditionIn, minimum_n: int, moment: Moment) -> Row:
-    """The new edition's row; a refusal names everything that is wrong."""
-    made: Row = {}
-    refusals, months = Refusals(), period.parse(body.period)
+async def _cut(session: Session, body: EditionIn, minimum_n: int, moment: Moment) -> Cut:
+    """What the new edition is made of; a refusal names everything that is wrong."""
+    refusals = Refusals()
     with refusals:
         body.check()
     with refusals:
-        await _check_revision(session, body, months)
+        await _check_revision(session, body)
     with refusals:
-        made = await freezing.document(session, body, minimum_n, moment)
+        found = await freezing.cut(session, body, minimum_n, moment)
     refusals.raise_all()
-    document = await asyncio.to_thread(rules.canonical, made)
+    return found
+
+
+def _row(body: EditionIn, cut: Cut) -> Row:
+    """What is stored of the new edition: its document, and what it is found by."""
+    made, months = freezing.document(cut), cut.ask.terms.period
+    document = rules.canonical(made)
     return {
         "code": body.code,
         "title": made["title"],
@@ -122,16 +131,15 @@ async def _row(session: Session, body: EditionIn, minimum_n: int, moment: Moment
         "digest": sha256(document).digest(),
         "supersedes": body.supersedes,
         "reason": body.reason,
-        "frozen_at": moment.at,
-        "frozen_by": moment.caller.key,
     }
 
 
-async def _check_revision(session: Session, body: EditionIn, months: Period) -> None:
+async def _check_revision(session: Session, body: EditionIn) -> None:
     """Nothing when what is superseded can be, and is of the same peers and months."""
     if body.supersedes in {None, body.code}:
         return
     revised = await editions.check_revisable(session, body.supersedes)
+    months = period.parse(body.period)
     faults = []
     if revised.peer_group != body.peer_group:
         faults.append(Fault("/peer_group", "not-as-superseded", {"code": body.supersedes}))
@@ -187,7 +195,9 @@ async def get_differences(
         entry = await editions.get(session, edition)
         body = EditionIn.model_validate_json(entry.edition.request)
         now = Moment(caller, moment, secret, "/path/edition")
-        after = await freezing.document(session, body, before["minimum_n"], now)
+        cut = await freezing.cut(session, body, before["minimum_n"], now)
+        await session.commit()  # nothing more is read, and composing takes its time
+        after = await asyncio.to_thread(freezing.document, cut)
     else:
         after = json.loads(await readable(session, against, caller, "/query/against"))
         if any(after[name] != before[name] for name in ("peer_group", "period")):

@@ -1,10 +1,8 @@
 """An edition's document, put together from one consistent cut of the database."""
 
-import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
 from app.api import texts
@@ -21,7 +19,6 @@ from app.domain.change import earlier
 from app.domain.comparison import changes
 from app.domain.edition import AgencyPart, RankingPart
 from app.domain.figure import Figure, Terms
-from app.domain.measure import Level
 from app.domain.methods import At
 from app.domain.period import VIETNAM, local_day
 from app.domain.standing import Ranking
@@ -42,8 +39,17 @@ class Moment:
     peer_group: str = "/peer_group"
 
 
-async def document(session: Session, asked: EditionIn, minimum_n: int, moment: Moment) -> Json:
-    """The edition that is asked for, as it is now; a refusal names everything that is wrong."""
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """All that an edition is made of, as it was at one moment."""
+
+    head: Json
+    ask: Ask
+    found: Compared
+
+
+async def cut(session: Session, asked: EditionIn, minimum_n: int, moment: Moment) -> Cut:
+    """What the edition that is asked for is made of; a refusal names everything that is wrong."""
     terms = Terms(period.parse(asked.period), asked.base, minimum_n, asked.decimals, asked.rounding)
     ask = Ask(
         asked.peer_group,
@@ -69,8 +75,7 @@ async def document(session: Session, asked: EditionIn, minimum_n: int, moment: M
     found = await compared(session, ask, asker)
     head = _head(asked, ask, found, moment.at)
     head["organisation"] = await _organisation(session, ask, found)
-    # It may take seconds of thousands of agencies: meanwhile others are served.
-    return await asyncio.to_thread(_composed, head, ask, found)
+    return Cut(head, ask, found)
 
 
 def _head(asked: EditionIn, ask: Ask, found: Compared, at: datetime) -> Json:
@@ -105,9 +110,6 @@ def _head(asked: EditionIn, ask: Ask, found: Compared, at: datetime) -> Json:
         "frozen_at": at.astimezone(VIETNAM).isoformat(timespec="seconds"),
         "supersedes": asked.supersedes,
         "reason": asked.reason,
-        "criteria": [
-            {"code": code, "name": dict(name)} for code, name in found.now.criteria().items()
-        ],
     }
 
 
@@ -153,19 +155,23 @@ def _days(of: Agency | PeerGroupMember) -> Json:
     return {"valid_from": str(of.valid_from), "valid_to": of.valid_to and str(of.valid_to)}
 
 
-def _composed(head: Json, ask: Ask, found: Compared) -> Json:
-    """The document: every agency's figures, and a ranking by every criterion."""
+def document(made_of: Cut) -> Json:
+    """The edition: every agency's figures, and a ranking by every criterion.
+
+    It takes seconds of thousands of agencies, and needs no database.
+    """
+    found = made_of.found
     codes = [agency.code for agency in found.agencies]
     rankings: list[RankingPart] = []
     figures: dict[str, list[Figure]] = {code: [] for code in codes}
-    weights: dict[str, Fraction] = {}
-    for criterion in found.now.criteria():
+    for criterion, name in found.now.criteria().items():
         ranking = found.now.ranking(criterion)
         for code, figure in ranking.figures.items():
             figures[code].append(figure)
         rankings.append(
             RankingPart(
                 criterion,
+                name,
                 found.now.peer_count(criterion),
                 ranking,
                 changes(found.now, ranking, found.before, criterion),
@@ -173,22 +179,8 @@ def _composed(head: Json, ask: Ask, found: Compared) -> Json:
                 found.now.total(criterion, ranking),
             )
         )
-        if criterion == "overall":
-            weights = _weights(ranking)
-    for one in head["criteria"]:
-        one["weight"] = edition.number(weights.get(one["code"]))
     agencies = [AgencyPart(code, *found.reached[code], figures[code]) for code in codes]
-    return edition.document(head, ask.terms, agencies, rankings)
-
-
-def _weights(overall: Ranking) -> dict[str, Fraction]:
-    """The weights of the criteria of which the overall figures are means; else nothing."""
-    return {
-        part.measure.code: part.weight
-        for figure in overall.figures.values()
-        for part in figure.measure.parts
-        if part.measure.level is Level.CRITERION
-    }
+    return edition.document(made_of.head, made_of.ask.terms, agencies, rankings)
 
 
 def _levers(found: Compared, ranking: Ranking) -> dict[str, Lever | None]:

@@ -78,7 +78,7 @@ async def counted(session: Session, query: IndexQuery, reader: Reader) -> Found:
     if query.by in FACETS:
         made = await _broken_down(session, query.by, Sources(agency, forms, method, whole), reader)
     else:
-        shown = standing.figures(method, reader.terms, whole, query.by)
+        shown = standing.figures(standing.judging(method, reader.terms, whole), query.by)
         made = [Shown(figure, whole.reach) for figure in shown]
     if query.explain:
         # Single questions of slices are not withheld for each other's sake, so none is shown.

@@ -1,7 +1,6 @@
 """Rankings: the agencies of a peer group, best first."""
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any
@@ -40,12 +39,12 @@ from app.domain.errors import (
     PeerGroupNotFoundError,
     SurveyNotFoundError,
 )
-from app.domain.evidence import Funnel
+from app.domain.evidence import together
 from app.domain.figure import Terms
-from app.domain.forms import Forms, Reach
+from app.domain.forms import Reach
 from app.domain.methods import At
 from app.domain.period import local_day
-from app.domain.standing import Ranking, Standing
+from app.domain.standing import Standing
 
 router = APIRouter(prefix="/v1/rankings", tags=["figures"])
 
@@ -147,6 +146,7 @@ def _places(found: Compared, ask: Ask, language: Language) -> dict[str, Any]:
             moved.get(code),
         )
         rows.append(_row(row, ask.terms, language))
+    everyone = together(found.reached[row.place.agency] for row in ranking.rows)
     return {
         "peer_count": found.now.peer_count(criterion),
         "rank_basis": "printed" if ranking.printed else "computed",
@@ -155,24 +155,8 @@ def _places(found: Compared, ask: Ask, language: Language) -> dict[str, Any]:
             UnrankedOut(agency=names[code], status=figure.status, n=figure.measure.n)
             for code, figure in ranking.unranked
         ],
-        "total": total and figure_out(total, _reach(found, ranking), language),
+        "total": total and figure_out(total, everyone, language),
     }
-
-
-def _reach(found: Compared, ranking: Ranking) -> Reach:
-    """How much of all ranked peers' forms and dossiers their total speaks for."""
-    forms, funnels = zip(*(found.reached[row.place.agency] for row in ranking.rows), strict=True)
-    everyone = Forms(
-        _together(one.issued for one in forms), _together(one.returned for one in forms), None
-    )
-    return Reach(everyone.response_rate, sum(funnels, Funnel()).share_rated)
-
-
-def _together(counts: Iterable[int | None]) -> int | None:
-    """Their sum; None where one of them is not known."""
-    given = list(counts)
-    known = [count for count in given if count is not None]
-    return sum(known) if len(known) == len(given) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Request, Response
@@ -85,15 +86,19 @@ RANKING_COLUMNS = (
     *_ORIGIN,
 )
 
+MOST_WISHES = 100  # browsers differ little
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 def wants_csv(request: Request) -> bool:
-    """Whether the reader would rather have CSV than JSON (RFC 9110, section 12.5.1).
+    """Whether the reader would rather have CSV than JSON (RFC 9110, section 12.5.1)."""
+    return _prefers_csv(",".join(request.headers.getlist("accept")))
 
-    Between equals the one that is named comes first, then JSON.
-    """
-    ranges = [_range(part) for part in ",".join(request.headers.getlist("accept")).split(",")]
+
+@lru_cache(MOST_WISHES)
+def _prefers_csv(accepted: str) -> bool:
+    """Between equals the one that is named comes first, then JSON."""
+    ranges = [_range(part) for part in accepted.split(",")]
     csv, json = _wish(ranges, "text/csv"), _wish(ranges, "application/json")
     return csv[0] > 0 and csv > json
 

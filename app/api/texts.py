@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from starlette.requests import Request
 Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
 
+MOST_WISHES = 100  # browsers differ little
 _LOCALE = Path(__file__).parent.parent / "locale"
 
 
@@ -48,8 +49,13 @@ def _in_vietnamese(value: object) -> object:
 
 def language(request: Request) -> Language:
     """The language that the reader prefers of those we have; Vietnamese by default."""
+    return _preferred(request.headers.get("accept-language", ""))
+
+
+@lru_cache(MOST_WISHES)
+def _preferred(wished: str) -> Language:
     wishes = []
-    for place, part in enumerate(request.headers.get("accept-language", "").split(",")):
+    for place, part in enumerate(wished.split(",")):
         tag, _, quality = part.strip().partition(";q=")
         wishes.append((-_weight(quality), place, tag.strip().lower().partition("-")[0]))
     for refused, _, tag in sorted(wishes):

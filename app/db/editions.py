@@ -1,7 +1,7 @@
 """Editions: stored once, published once, and never changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +14,13 @@ from sqlmodel import col
 
 from app.db.tables import Edition
 from app.domain.errors import (
+    AgencyNotFoundError,
     EditionExistsError,
     EditionNotFoundError,
     EditionNotRevisableError,
     EditionPublishedError,
     Fault,
+    InvalidError,
     UnknownReferenceError,
 )
 
@@ -129,11 +131,16 @@ async def discard(session: AsyncSession, code: str) -> None:
 
 
 async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[Entry]:
-    """Up to `limit` published editions, the latest first, that come after the one of that code."""
+    """Up to `limit` published editions, the latest first, that come after the one of that code.
+
+    Raises InvalidError when that one is not published.
+    """
     published = (col(Edition.published_at), col(Edition.code))
     stmt = _ENTRY.where(published[0].is_not(None))
     if after is not None:
-        then = select(published[0]).where(published[1] == after).scalar_subquery()
+        then = await session.scalar(select(published[0]).where(published[1] == after))
+        if then is None:
+            raise InvalidError(Fault("/query/cursor", "bad-cursor"))
         stmt = stmt.where(tuple_(*published) < tuple_(then, after))
     stmt = stmt.order_by(published[0].desc(), published[1].desc()).limit(limit)
     return [Entry(*found) for found in await session.execute(stmt)]
@@ -166,6 +173,24 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """The codes of the criteria and of the agencies that an edition has figures of."""
+
+    criteria: frozenset[str]
+    agencies: frozenset[str]
+
+    def check_criterion(self, code: str) -> None:
+        """Nothing when the edition ranks by the criterion; else EditionNotFoundError."""
+        if code not in self.criteria:
+            raise EditionNotFoundError(Fault("/path/criterion", "not-in-edition", {"code": code}))
+
+    def check_agency(self, code: str) -> None:
+        """Nothing when the edition has figures of the agency; else AgencyNotFoundError."""
+        if code not in self.agencies:
+            raise AgencyNotFoundError(Fault("/path/agency", "not-in-edition", {"code": code}))
+
+
+@dataclass(slots=True)
 class Publication:
     """A published edition as it is served, and the published one that superseded it."""
 
@@ -174,7 +199,9 @@ class Publication:
     digest: str
     superseded_by: str | None
     # What was made of it for readers, by what they asked for; it never changes.
-    rendered: dict[tuple[str, ...], Rendered]
+    rendered: dict[tuple[str, ...], Rendered] = field(default_factory=dict)
+    # What it can be asked for, once somebody did: reading a large document takes its time.
+    contents: Contents | None = None
 
 
 async def publication(session: AsyncSession, code: str) -> Publication:
@@ -184,4 +211,4 @@ async def publication(session: AsyncSession, code: str) -> Publication:
     if found is None:
         raise EditionNotFoundError(Fault("/path/edition", "edition-not-found", {"code": code}))
     edition, superseded_by = found
-    return Publication(code, edition.document, edition.digest.hex(), superseded_by, {})
+    return Publication(code, edition.document, edition.digest.hex(), superseded_by)

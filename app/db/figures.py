@@ -1,6 +1,7 @@
 """All that figures of agencies rest on, read in a fixed number of round trips."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,21 +14,13 @@ from app.domain.forms import Part, findings
 from app.domain.period import Period
 
 
-async def evidence(
+async def tallied(
     session: AsyncSession, agencies: Sequence[Agency], forms: Sequence[SurveyForm], period: Period
 ) -> list[Evidence]:
-    """The evidence for each agency, in the order given."""
-    ids = [agency.id or 0 for agency in agencies]
-    codes = [agency.code for agency in agencies]
+    """Each agency's tallies, in the order given; enough for a period to compare with."""
+    counted = await tallies.read(session, [agency.id or 0 for agency in agencies], forms, period)
     names = [form.survey.code for form in forms]
-    counted = await tallies.read(session, ids, forms, period)
-    found = await tally_sheets.findings(session, ids, forms, period)
-    aims = await targets.of_agencies(session, codes, period)
-    covered = await surveys.covered(session, names, codes, period)
-    issued = await surveys.issued(
-        session, [f.survey.code for f in forms if f.within(period)], codes
-    )
-    moved = await funnel.read(session, ids, period)
+    covered = await surveys.covered(session, names, [agency.code for agency in agencies], period)
     evidences = []
     for agency in agencies:
         own = counted.get(agency.id or 0, {})
@@ -36,9 +29,34 @@ async def evidence(
             for form in forms
             if form.survey.code in own or (form.survey.code, agency.code) in covered
         )
-        parts = tuple(Part(t.survey, t.forms, issued.get((t.survey, agency.code))) for t in read)
-        notes = (*found.get(agency.id or 0, []), *findings(parts))
-        own_aims = tuple(aims.get(agency.code, []))
-        came = moved.get(agency.id or 0, Funnel())
-        evidences.append(Evidence(agency.code, read, parts, notes, own_aims, came))
+        evidences.append(Evidence(agency.code, read))
+    return evidences
+
+
+async def evidence(
+    session: AsyncSession, agencies: Sequence[Agency], forms: Sequence[SurveyForm], period: Period
+) -> list[Evidence]:
+    """The evidence for each agency, in the order given."""
+    ids = [agency.id or 0 for agency in agencies]
+    codes = [agency.code for agency in agencies]
+    names = [form.survey.code for form in forms if form.within(period)]
+    found = await tally_sheets.findings(session, ids, forms, period)
+    aims = await targets.of_agencies(session, codes, period)
+    issued = await surveys.issued(session, names, codes)
+    moved = await funnel.read(session, ids, period)
+    evidences = []
+    for agency, own in zip(agencies, await tallied(session, agencies, forms, period), strict=True):
+        parts = tuple(
+            Part(one.survey, one.forms, issued.get((one.survey, agency.code)))
+            for one in own.tallies
+        )
+        evidences.append(
+            replace(
+                own,
+                parts=parts,
+                findings=(*found.get(agency.id or 0, []), *findings(parts)),
+                targets=tuple(aims.get(agency.code, [])),
+                funnel=moved.get(agency.id or 0, Funnel()),
+            )
+        )
     return evidences

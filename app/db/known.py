@@ -71,6 +71,11 @@ class Known:
             ("publication", edition), lambda session: editions.publication(session, edition)
         )
 
+    def remembered_publication(self, edition: str) -> Publication | None:
+        """The published edition, if this process has it in memory."""
+        found: Publication | None = self._remembered.get(("publication", edition))
+        return found
+
     async def _grounds(
         self, session: AsyncSession, agency: str, survey: str, counter: str | None
     ) -> Grounds:

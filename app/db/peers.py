@@ -7,8 +7,6 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import agencies, peer_groups, successions
-from app.db.figures import evidence
-from app.db.surveys import SurveyForm
 from app.db.tables import Agency
 from app.domain import structure
 from app.domain.evidence import Evidence
@@ -64,17 +62,15 @@ async def peers(session: AsyncSession, standpoint: Standpoint, period: Period) -
     return Peers(kept, sources, origins)
 
 
-async def evidence_of(
-    session: AsyncSession, found: Peers, forms: Sequence[SurveyForm], period: Period
-) -> list[Evidence]:
-    """What each peer's figures of a period rest on, in the order of the peers."""
-    made = {one.agency: one for one in await evidence(session, found.sources, forms, period)}
+def as_seen(found: Peers, read: Sequence[Evidence]) -> dict[str, Evidence]:
+    """Each peer's evidence from that of the agencies whose data count for it."""
+    made = {one.agency: one for one in read}
     if not found.origins:
-        return list(made.values())
-    return [
-        structure.merged(
+        return made
+    return {
+        agency.code: structure.merged(
             agency.code,
             [(made[source], part) for source, part in found.origins[agency.code].items()],
         )
         for agency in found.agencies
-    ]
+    }

@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from app.domain import methods
 from app.domain.formulas import Kernel
 from app.domain.measure import Base, Level
-from app.domain.methods import Method, measures
+from app.domain.methods import Method
 from app.domain.questionnaire import Text
 from app.domain.tally import QuestionTally, SurveyTally
 
@@ -35,46 +36,29 @@ def lever(
     """
     if Level.CRITERION not in method.levels:
         return None
-    index = _overall(method, tallies, base)
+    questions = [question for tally in tallies for question in tally.questions]
+    index = methods.overall(method, questions, base).value
     if index is None:
         return None
     found = []
-    for measure in measures(method, tallies, Level.CRITERION, base):
-        lifted = _overall(method, _risen(method.kernel, tallies, measure.code, base), base)
-        if measure.value is None or lifted is None or lifted <= index or measure.code in hidden:
+    for measure in methods.measures(method, tallies, Level.CRITERION, base):
+        if measure.value is None or measure.code in hidden:
             continue
-        found.append(Lever(measure.code, measure.name, measure.value, lifted - index))
+        risen = [
+            _best(method.kernel, question, base)
+            if question.criterion.code == measure.code and method.kernel.applies(question)
+            else question
+            for question in questions
+        ]
+        lifted = methods.overall(method, risen, base).value
+        if lifted is not None and lifted > index:
+            found.append(Lever(measure.code, measure.name, measure.value, lifted - index))
     return max(found, key=lambda one: one.lift, default=None)
 
 
-def _overall(method: Method, tallies: Sequence[SurveyTally], base: Base) -> Fraction | None:
-    return measures(method, tallies, Level.OVERALL, base)[0].value
-
-
-def _risen(
-    kernel: Kernel, tallies: Sequence[SurveyTally], criterion: str, base: Base
-) -> list[SurveyTally]:
-    """The tallies as they would be if nothing were lost at the criterion."""
-    return [
-        replace(
-            tally,
-            counts=tuple(
-                _best(kernel, question, base)
-                if question.criterion.code == criterion and kernel.applies(question)
-                else question.counts
-                for question in tally.questions()
-            ),
-        )
-        for tally in tallies
-    ]
-
-
-def _best(kernel: Kernel, question: QuestionTally, base: Base) -> tuple[int, ...]:
-    """The counts if all who answered (of forms: all) had chosen the option worth the most."""
+def _best(kernel: Kernel, question: QuestionTally, base: Base) -> QuestionTally:
+    """The question if all who answered (of forms: all) had chosen the option worth the most."""
     everyone = question.forms if base is Base.FORMS else question.answers
     options = question.question.options
-    unanimous = [
-        replace(question, counts=tuple(everyone if o is chosen else 0 for o in options))
-        for chosen in options
-    ]
-    return max(unanimous, key=lambda way: kernel.ratio(way, base).numerator).counts
+    best = max((option for option in options if option.counted), key=kernel.worth)
+    return replace(question, counts=tuple(everyone if option is best else 0 for option in options))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from app.domain import advice, change, methods, published, standing
@@ -14,7 +15,7 @@ from app.domain.measure import Level, Measure, Ratio, Status
 from app.domain.methods import Method
 from app.domain.published import PublishedFigure
 from app.domain.questionnaire import Text
-from app.domain.standing import Ranking
+from app.domain.standing import Judging, Ranking
 
 
 class Group(Protocol):
@@ -46,13 +47,21 @@ class Group(Protocol):
         """The criterion that would lift the agency's overall index the most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: it keeps what is withheld of its peers
 class Counted:
     """Peers by a method, from their tallies."""
 
     formula: Method
     terms: Terms
     evidence: Mapping[str, Evidence]
+
+    @cached_property
+    def judgings(self) -> dict[str, Judging]:
+        """By what each peer's measures are judged, whatever the criterion."""
+        return {
+            agency: standing.judging(self.formula, self.terms, own)
+            for agency, own in self.evidence.items()
+        }
 
     @property
     def method(self) -> str:
@@ -65,17 +74,14 @@ class Counted:
         if Level.CRITERION not in self.formula.levels:
             return named
         for own in self.evidence.values():
-            questions = [question for tally in own.tallies for question in tally.questions()]
+            questions = [question for tally in own.tallies for question in tally.questions]
             for code, group in by_criterion(questions).items():
                 named.setdefault(code, group[0].criterion.name)
         return named
 
     def figures(self, criterion: str) -> dict[str, Figure]:
         """Each peer's figure."""
-        return {
-            agency: standing.figure(self.formula, self.terms, own, criterion)
-            for agency, own in self.evidence.items()
-        }
+        return {agency: standing.figure(by, criterion) for agency, by in self.judgings.items()}
 
     def ranking(self, criterion: str) -> Ranking:
         """The peers' places."""
@@ -104,9 +110,9 @@ class Counted:
 
     def lever(self, agency: str) -> Lever | None:
         """The criterion that would lift the agency's overall index the most."""
-        own = self.evidence[agency]
-        hidden = standing.withheld_criteria(self.formula, self.terms, own)
-        return advice.lever(self.formula, own.tallies, self.terms.base, hidden)
+        tallies = self.evidence[agency].tallies
+        hidden = standing.withheld_criteria(self.judgings[agency])
+        return advice.lever(self.formula, tallies, self.terms.base, hidden)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from typing import Any
 
 from app.domain.advice import Lever
 from app.domain.change import Change
-from app.domain.evidence import Funnel
+from app.domain.evidence import Funnel, Reached, together
 from app.domain.figure import Figure, Finding, Terms
 from app.domain.forms import Forms
-from app.domain.measure import Status
+from app.domain.measure import Level, Status
+from app.domain.questionnaire import Text
 from app.domain.standing import Ranking
 
 FORMAT = "hailong-edition@1"
@@ -57,6 +58,7 @@ class RankingPart:
     """What an edition says of one criterion: the places of the agencies, and all of them pooled."""
 
     criterion: str
+    name: Text
     peer_count: int
     ranking: Ranking
     changes: Mapping[str, Change]
@@ -72,12 +74,32 @@ def document(
 ) -> Json:
     """An edition: its head, then each agency's figures, then the rankings by each criterion."""
     totals = [part.total for part in rankings if part.total]
+    weights = next((_weights(one.ranking) for one in rankings if one.criterion == "overall"), {})
+    reached = {part.agency: (part.forms, part.funnel) for part in agencies}
     scale = _scale([*totals, *(figure for part in agencies for figure in part.figures)])
     return {
         "format": FORMAT,
         **head,
+        "criteria": [
+            {
+                "code": part.criterion,
+                "name": dict(part.name),
+                "weight": number(weights.get(part.criterion)),
+            }
+            for part in rankings
+        ],
         "agencies": [_agency(part, scale) for part in agencies],
-        "rankings": [_ranking(part, terms, scale) for part in rankings],
+        "rankings": [_ranking(part, reached, terms, scale) for part in rankings],
+    }
+
+
+def _weights(overall: Ranking) -> dict[str, Fraction]:
+    """The weights of the criteria of which the overall figures are means; else nothing."""
+    return {
+        part.measure.code: part.weight
+        for figure in overall.figures.values()
+        for part in figure.measure.parts
+        if part.measure.level is Level.CRITERION
     }
 
 
@@ -146,7 +168,7 @@ def finding(document: Mapping[str, Any]) -> Finding:
     return Finding(**{**document, "params": params})
 
 
-def _ranking(part: RankingPart, terms: Terms, scale: int) -> Json:
+def _ranking(part: RankingPart, reached: Mapping[str, Reached], terms: Terms, scale: int) -> Json:
     rows = [
         {
             "rank": standing.place.rank,
@@ -169,7 +191,17 @@ def _ranking(part: RankingPart, terms: Terms, scale: int) -> Json:
             {"agency": agency, "status": figure.status.value, "n": figure.measure.n}
             for agency, figure in part.ranking.unranked
         ],
-        "total": _figure(part.total, scale) if part.total else None,
+        "total": part.total and _total(part.total, part.ranking, reached, scale),
+    }
+
+
+def _total(total: Figure, ranking: Ranking, reached: Mapping[str, Reached], scale: int) -> Json:
+    """All ranked agencies together, with how much of their forms and dossiers that speaks for."""
+    reach = together(reached[row.place.agency] for row in ranking.rows)
+    return {
+        **_figure(total, scale),
+        "response_rate": number(reach.response_rate),
+        "share_rated": number(reach.share_rated),
     }
 
 

@@ -1,11 +1,12 @@
 """What an agency's figures rest on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 from app.domain.figure import Finding, Target, half_up
-from app.domain.forms import Part, Reach, summary
+from app.domain.forms import Forms, Part, Reach, summary
 from app.domain.tally import SurveyTally
 
 
@@ -38,16 +39,27 @@ class Funnel:
         return half_up(Fraction(100 * self.rated, self.returned))
 
 
+Reached = tuple[Forms, Funnel]
+
+
+def together(agencies: Iterable[Reached]) -> Reach:
+    """How much of all these agencies' forms and dossiers, added up, their total speaks for."""
+    forms, funnel = Forms(0, 0, 0), Funnel()
+    for own, came in agencies:
+        forms, funnel = forms + own, funnel + came
+    return Reach(forms.response_rate, funnel.share_rated)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """An agency's tallies in the surveys that cover it, and what must be known beside them."""
 
     agency: str
     tallies: tuple[SurveyTally, ...]
-    parts: tuple[Part, ...]
-    findings: tuple[Finding, ...]
-    targets: tuple[Target, ...]
-    funnel: Funnel
+    parts: tuple[Part, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    targets: tuple[Target, ...] = ()
+    funnel: Funnel = Funnel()
 
     @property
     def reach(self) -> Reach:

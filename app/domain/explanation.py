@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from app.domain.figure import Figure, Rounding, Terms, judge
-from app.domain.formulas import ONE, Ratios
+from app.domain.formulas import ONE, Questions, Ratios
 from app.domain.measure import Base, Level, Measure, Part, Ratio
 from app.domain.methods import MEAN_OF_UNITS, METHODS
 from app.domain.profile_figures import Index
@@ -171,12 +171,12 @@ def _input(tally: QuestionTally, ratios: Ratios, base: Base) -> Input:
     places = range(len(tally.counts))
     # Ratios add up, so a form with a single answer tells what each such answer adds.
     singles = [
-        ratios(replace(tally, counts=tuple(int(o == place) for o in places), forms=1), base)
+        ratios((replace(tally, counts=tuple(int(o == place) for o in places), forms=1),), base)
         for place in places
     ]
     return Input(
         tally,
-        ratios(tally, base),
+        ratios((tally,), base),
         tuple(single.numerator for single in singles),
         max(single.denominator for single in singles),
     )
@@ -186,7 +186,8 @@ def _of_option(code: str) -> Ratios:
     """The share of the option with this code (question:option) among the answers or forms."""
     wanted = code.partition(":")[2]
 
-    def ratio(tally: QuestionTally, base: Base) -> Ratio:
+    def ratio(questions: Questions, base: Base) -> Ratio:
+        (tally,) = questions
         codes = [option.code for option in tally.question.options]
         whole = tally.forms if base is Base.FORMS else tally.answers
         return Ratio(Fraction(tally.counts[codes.index(wanted)]), Fraction(whole))

@@ -20,11 +20,9 @@ class Rounding(StrEnum):
 
 def half_up(value: Fraction | float, decimals: int = 2) -> Decimal:
     """The value rounded half up (away from zero), as Vietnamese offices round."""
-    exact = Fraction(value)
-    scale = 10**decimals
-    doubled = 2 * abs(exact) * scale + 1
-    units = doubled.numerator // (2 * doubled.denominator)
-    return Decimal(units if exact >= 0 else -units).scaleb(-decimals)
+    numerator, denominator = value.as_integer_ratio()
+    units = (2 * abs(numerator) * 10**decimals + denominator) // (2 * denominator)
+    return Decimal(units if numerator >= 0 else -units).scaleb(-decimals)
 
 
 def truncate(value: Fraction | float, decimals: int = 2) -> Decimal:

@@ -16,12 +16,24 @@ class Forms:
     returned: int | None
     valid: int | None
 
+    def __add__(self, other: "Forms") -> "Forms":
+        return Forms(
+            _sum(self.issued, other.issued),
+            _sum(self.returned, other.returned),
+            _sum(self.valid, other.valid),
+        )
+
     @property
     def response_rate(self) -> Decimal | None:
         """Returned forms in percent of those issued."""
         if not self.issued or self.returned is None:
             return None
         return half_up(Fraction(100 * self.returned, self.issued))
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    """Nobody knows the sum where nobody knows one of the two."""
+    return None if one is None or other is None else one + other
 
 
 @dataclass(frozen=True, slots=True)

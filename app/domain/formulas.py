@@ -17,7 +17,7 @@ from app.domain.measure import (
     people,
     question_key,
 )
-from app.domain.questionnaire import Text
+from app.domain.questionnaire import Option, Text
 from app.domain.tally import QuestionTally
 
 OVERALL: Text = {"vi": "Chỉ số hài lòng chung", "en": "Overall satisfaction index"}
@@ -26,26 +26,27 @@ ONE = Fraction(1)
 
 Questions = Sequence[QuestionTally]
 Applies = Callable[[QuestionTally], bool]
-Ratios = Callable[[QuestionTally, Base], Ratio]
+Ratios = Callable[[Questions, Base], Ratio]
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """How one question becomes a ratio, and which questions can."""
+    """How questions become a ratio, and which ones can; `worth` orders a question's options."""
 
     applies: Applies
     ratio: Ratios
     share: bool  # a share of people, so it has a binomial interval
+    worth: Callable[[Option], int]
 
 
-def _satisfied(question: QuestionTally, base: Base) -> Ratio:
-    whole = question.forms if base is Base.FORMS else question.answers
-    return Ratio(Fraction(question.satisfied), Fraction(whole))
+def _satisfied(questions: Questions, base: Base) -> Ratio:
+    # Added up as whole numbers: fractions take several times as long.
+    whole = sum(one.forms if base is Base.FORMS else one.answers for one in questions)
+    return Ratio(Fraction(sum(one.satisfied for one in questions)), Fraction(whole))
 
 
 def _points(question: QuestionTally, floor: int) -> Ratio:
-    scores = [option.score or 0 for option in question.question.options if option.counted]
-    highest = max(scores) - floor
+    highest = max(_scores(question)) - floor
     earned = sum(
         count * ((option.score or 0) - floor)
         for option, count in zip(question.question.options, question.counts, strict=True)
@@ -54,20 +55,30 @@ def _points(question: QuestionTally, floor: int) -> Ratio:
     return Ratio(Fraction(earned, highest), Fraction(question.answers))
 
 
-def _level(question: QuestionTally, _base: Base) -> Ratio:
-    lowest = min(option.score or 0 for option in question.question.options if option.counted)
-    return _points(question, lowest)
+def _scores(question: QuestionTally) -> list[int]:
+    return [option.score or 0 for option in question.question.options if option.counted]
 
 
-def _of_maximum(question: QuestionTally, _base: Base) -> Ratio:
-    highest = max(option.score or 0 for option in question.question.options if option.counted)
-    ratio = _points(question, 0)
-    return Ratio(ratio.numerator * highest, ratio.denominator * highest)
+def _level(questions: Questions, _base: Base) -> Ratio:
+    return sum((_points(one, min(_scores(one))) for one in questions), Ratio())
 
 
-SATISFIED = Kernel(lambda tally: tally.question.rated, _satisfied, share=True)
-LEVEL = Kernel(lambda tally: tally.question.scored, _level, share=False)
-OF_MAXIMUM = Kernel(lambda tally: tally.question.scored, _of_maximum, share=False)
+def _of_maximum(questions: Questions, _base: Base) -> Ratio:
+    ratios = [(_points(one, 0), max(_scores(one))) for one in questions]
+    return sum(
+        (Ratio(one.numerator * most, one.denominator * most) for one, most in ratios), Ratio()
+    )
+
+
+def _score(option: Option) -> int:
+    return option.score or 0
+
+
+SATISFIED = Kernel(
+    lambda tally: tally.question.rated, _satisfied, share=True, worth=lambda one: one.satisfied
+)
+LEVEL = Kernel(lambda tally: tally.question.scored, _level, share=False, worth=_score)
+OF_MAXIMUM = Kernel(lambda tally: tally.question.scored, _of_maximum, share=False, worth=_score)
 
 
 def components(kernel: Kernel, questions: Questions) -> Questions:
@@ -118,7 +129,7 @@ def pool(kernel: Kernel, what: Labelled, questions: Questions, base: Base) -> Me
         return Measure(
             what.level, what.code, what.name, Status.EXEMPT, n, questions=tuple(questions)
         )
-    ratio = sum((kernel.ratio(question, base) for question in used), Ratio())
+    ratio = kernel.ratio(used, base)
     n = people(used, base)
     if not n:
         return Measure(what.level, what.code, what.name, Status.PENDING, questions=used)

@@ -127,10 +127,9 @@ def measures(
     method: Method, tallies: Sequence[SurveyTally], level: Level, base: Base
 ) -> list[Measure]:
     """The figures of one agency by a method, at a level, in the order of the forms."""
-    questions = [question for tally in tallies for question in tally.questions()]
+    questions = [question for tally in tallies for question in tally.questions]
     if level is Level.OVERALL:
-        what = Labelled(level, "overall", OVERALL)
-        return [method.overall(method.kernel, what, questions, base)]
+        return [overall(method, questions, base)]
     if level is Level.CRITERION:
         return [
             method.criterion(
@@ -141,11 +140,17 @@ def measures(
     return _by_question(method, questions, level, base)
 
 
+def overall(method: Method, questions: Questions, base: Base) -> Measure:
+    """The overall figure of the questions by a method."""
+    what = Labelled(Level.OVERALL, "overall", OVERALL)
+    return method.overall(method.kernel, what, questions, base)
+
+
 def criterion(method: Method, tallies: Sequence[SurveyTally], code: str, base: Base) -> Measure:
     """The figure of one agency for one criterion, `overall` included."""
     if code == "overall":
         return measures(method, tallies, Level.OVERALL, base)[0]
-    questions = [question for tally in tallies for question in tally.questions()]
+    questions = [question for tally in tallies for question in tally.questions]
     group = by_criterion(questions).get(code)
     if group is None:
         return label(Level.CRITERION, code, {"vi": code})

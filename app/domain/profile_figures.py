@@ -91,7 +91,7 @@ def of_dossiers(counted: DossierCounts, minimum_n: int) -> Profile:
 def suppressed(card: Scorecard, tallies: Sequence[SurveyTally], minimum_n: int) -> frozenset[str]:
     """The indices with points that are asked for beside a question which is withheld."""
     hidden = withholding.of(tallies, minimum_n).questions
-    questions = [one for tally in tallies for one in tally.questions()]
+    questions = [one for tally in tallies for one in tally.questions]
     criteria = {one.criterion.code for one in questions if question_key(one) in hidden}
     return frozenset(
         index.number

@@ -252,7 +252,7 @@ def _answered(number: str, tallies: Sequence[SurveyTally]) -> IndexScore | None:
     used = [
         question
         for tally in tallies
-        for question in tally.questions()
+        for question in tally.questions
         if question.criterion.code == f"tt01-{number}"
         and {option.score for option in question.question.options if option.counted} == POINTS
     ]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -27,7 +28,7 @@ class Option:
     counted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Question:
     """A question and its options, in the order printed on the form."""
 
@@ -35,17 +36,17 @@ class Question:
     text: Text
     options: tuple[Option, ...]
 
-    @property
+    @cached_property
     def scale(self) -> tuple[tuple[str, int | None, bool, bool], ...]:
         """What the options mean, whatever their wording; only equal scales can be pooled."""
         return tuple((o.code, o.score, o.satisfied, o.counted) for o in self.options)
 
-    @property
+    @cached_property
     def rated(self) -> bool:
         """Whether the options say what counts as satisfied; a number of visits does not."""
         return any(option.satisfied for option in self.options)
 
-    @property
+    @cached_property
     def scored(self) -> bool:
         """Whether every counted option has points, and not all the same."""
         scores = {option.score for option in self.options if option.counted}

@@ -9,14 +9,14 @@ from itertools import pairwise
 
 from app.domain import methods, ranking, withholding
 from app.domain.evidence import Evidence
-from app.domain.figure import Figure, Finding, Target, Terms, judge
+from app.domain.figure import Figure, Finding, Terms, judge
 from app.domain.formulas import pool
 from app.domain.measure import Base, Key, Level, Measure, Status, people, question_key
 from app.domain.methods import Method
 from app.domain.questionnaire import Text
 from app.domain.rank_interval import rank_sets
 from app.domain.ranking import Ranked
-from app.domain.suppression import Sum, complements
+from app.domain.suppression import complements
 from app.domain.tally import QuestionTally, SurveyTally
 from app.domain.withholding import Withheld
 
@@ -64,44 +64,44 @@ class Judging:
 
     method: Method
     terms: Terms
+    evidence: Evidence
     withheld: Withheld
-    findings: Sequence[Finding]
 
 
-def figures(method: Method, terms: Terms, evidence: Evidence, level: Level) -> list[Figure]:
+def judging(method: Method, terms: Terms, evidence: Evidence) -> Judging:
+    """How an agency is judged; worth keeping for all its figures."""
+    withheld = withholding.of(evidence.tallies, terms.minimum_n)
+    return Judging(method, terms, evidence, withheld)
+
+
+def figures(by: Judging, level: Level) -> list[Figure]:
     """An agency's figures at a level, in the order of the forms."""
-    withheld = withholding.of(evidence.tallies, terms.minimum_n)
-    judging = Judging(method, terms, withheld, evidence.findings)
-    return [
-        _judged(measure, judging, evidence.targets)
-        for measure in methods.measures(method, evidence.tallies, level, terms.base)
-    ]
+    measures = methods.measures(by.method, by.evidence.tallies, level, by.terms.base)
+    return [_judged(measure, by) for measure in measures]
 
 
-def figure(method: Method, terms: Terms, evidence: Evidence, criterion: str) -> Figure:
+def figure(by: Judging, criterion: str) -> Figure:
     """An agency's figure for one criterion, `overall` included."""
-    withheld = withholding.of(evidence.tallies, terms.minimum_n)
-    measure = methods.criterion(method, evidence.tallies, criterion, terms.base)
-    return _judged(measure, Judging(method, terms, withheld, evidence.findings), evidence.targets)
+    return _judged(methods.criterion(by.method, by.evidence.tallies, criterion, by.terms.base), by)
 
 
-def _judged(measure: Measure, found: Judging, targets: Sequence[Target]) -> Figure:
+def _judged(measure: Measure, by: Judging) -> Figure:
     """The figure to show for a measure."""
-    hidden = () if _allowed(measure, found) else {measure.key}
-    return judge(measure, found.terms, targets, found.findings, hidden)
+    hidden = () if _allowed(measure, by) else {measure.key}
+    return judge(measure, by.terms, by.evidence.targets, by.evidence.findings, hidden)
 
 
-def _allowed(measure: Measure, found: Judging) -> bool:
+def _allowed(measure: Measure, by: Judging) -> bool:
     """Whether it gives nothing away: of all forms a share may be, and yet be of few answers."""
     rests_on = (measure.questions, *(part.measure.questions for part in measure.parts))
-    return all(_enough(found.terms, own) for own in rests_on) and found.withheld.allows(
-        found.method.kernel, measure
+    return all(_enough(by.terms, own) for own in rests_on) and by.withheld.allows(
+        by.method.kernel, measure
     )
 
 
-def withheld_criteria(method: Method, terms: Terms, evidence: Evidence) -> list[str]:
+def withheld_criteria(by: Judging) -> list[str]:
     """The criteria whose figures are withheld."""
-    shown = figures(method, terms, evidence, Level.CRITERION)
+    shown = figures(by, Level.CRITERION)
     return [one.measure.code for one in shown if one.status in {Status.TOO_FEW, Status.SUPPRESSED}]
 
 
@@ -124,37 +124,35 @@ def breakdown(
     None of few people follows from the others and the figure of the whole. That goes for methods
     whose figures do not add up as well, because a share of all answers can be asked for.
     """
-    slices = [replace(one, tallies=_as_asked(whole.tallies, one.tallies)) for one in split]
-    measures = [
-        replace(
-            methods.criterion(method, one.tallies, "overall", terms.base),
-            level=level,
-            code=one.code,
-            name=one.name,
-        )
-        for one in slices
-    ]
+    pairs = [_of_slice(method, terms, whole, level, one) for one in split]
+    # What goes along is the same by every method, or one would show what another withholds.
     adding = method if method.adds_up else replace(method, overall=pool)
-    parts: dict[Key, Sequence[QuestionTally]] = {
-        (level, one.code): _answered(adding, one.tallies) for one in slices
-    }
-    judgings = [
-        Judging(
-            method,
-            terms,
-            withholding.of(one.tallies, terms.minimum_n),
-            _of_slice(whole.findings, measure),
-        )
-        for one, measure in zip(slices, measures, strict=True)
-    ]
-    pairs = list(zip(measures, judgings, strict=True))
-    closed = {measure.key for measure, judging in pairs if not _allowed(measure, judging)}
-    total = _answered(adding, whole.tallies)
-    closed |= _suppressed_parts(total, parts, closed, terms.minimum_n)
+    pooled = {measure.key: _pooled(adding, by.evidence) for measure, by in pairs}
+    closed = {measure.key for measure, by in pairs if not _allowed(pooled[measure.key], by)}
+    parts = {part: own.questions for part, own in pooled.items()}
+    total = _pooled(adding, whole).questions
+    groups = _apart(parts.values(), judging(method, terms, whole).withheld.together[method.kernel])
+    for asked in [*groups, {question_key(one) for one in total}]:
+        own = {part: _of(asked, questions) for part, questions in parts.items()}
+        n = {part: people(questions, Base.ANSWERS) for part, questions in own.items()}
+        rest = _people_elsewhere(_of(asked, total), own.values())
+        closed |= complements(n, rest, terms.minimum_n, closed)
+    closed |= {measure.key for measure, by in pairs if not _allowed(measure, by)}
     return [
-        judge(measure, terms, (), judging.findings, closed & {measure.key})
-        for measure, judging in pairs
+        judge(measure, terms, (), by.evidence.findings, closed & {measure.key})
+        for measure, by in pairs
     ]
+
+
+def _of_slice(
+    method: Method, terms: Terms, whole: Evidence, level: Level, own: Slice
+) -> tuple[Measure, Judging]:
+    """The overall measure of a slice, and by what it is judged."""
+    tallies = _as_asked(whole.tallies, own.tallies)
+    measure = methods.criterion(method, tallies, "overall", terms.base)
+    measure = replace(measure, level=level, code=own.code, name=own.name)
+    findings = tuple(one for one in whole.findings if _may_concern(one, measure))
+    return measure, judging(method, terms, replace(whole, tallies=tallies, findings=findings))
 
 
 def _as_asked(whole: Sequence[SurveyTally], part: Sequence[SurveyTally]) -> tuple[SurveyTally, ...]:
@@ -167,27 +165,29 @@ def _as_asked(whole: Sequence[SurveyTally], part: Sequence[SurveyTally]) -> tupl
     )
 
 
-def _answered(method: Method, tallies: Sequence[SurveyTally]) -> Sequence[QuestionTally]:
-    """The questions that the overall figure pools."""
-    return methods.criterion(method, tallies, "overall", Base.ANSWERS).questions
+def _pooled(method: Method, evidence: Evidence) -> Measure:
+    """The overall figure of the answers."""
+    return methods.criterion(method, evidence.tallies, "overall", Base.ANSWERS)
 
 
-def _suppressed_parts(
-    whole: Sequence[QuestionTally],
-    parts: Mapping[Key, Sequence[QuestionTally]],
-    closed: AbstractSet[Key],
-    minimum_n: int,
-) -> frozenset[Key]:
-    """The parts that are withheld for the sake of others; the whole is shown.
+def _apart(
+    parts: Iterable[Sequence[QuestionTally]], together: Iterable[AbstractSet[Key]]
+) -> list[set[Key]]:
+    """The questions in groups, so that no part has answers to questions of two of them.
 
-    Those in `closed` are withheld already: they must follow no more than if they were of few.
+    The figures of the whole tell each group by itself, as single questions are shown, too; except
+    where some are shown only `together`. So parts of different groups do not hide one another.
     """
-    total, rest = "total", "rest"
-    n = {part: people(questions, Base.ANSWERS) for part, questions in parts.items()}
-    n |= {part: min(n[part], minimum_n - 1) for part in closed}
-    n[total] = people(whole, Base.ANSWERS)
-    n[rest] = _people_elsewhere(whole, parts.values())
-    return complements(n, [Sum(total, (*parts, rest))], minimum_n, frozenset({rest}))
+    groups: list[set[Key]] = []
+    answered = [{question_key(one) for one in part if one.answers} for part in parts]
+    for linked in [*map(set, together), *answered]:
+        near = [group for group in groups if group & linked]
+        groups = [group for group in groups if group not in near] + [linked.union(*near)]
+    return groups
+
+
+def _of(asked: AbstractSet[Key], questions: Sequence[QuestionTally]) -> list[QuestionTally]:
+    return [one for one in questions if question_key(one) in asked]
 
 
 def _people_elsewhere(
@@ -205,18 +205,16 @@ def _people_elsewhere(
     return sum(most.values())
 
 
-def _of_slice(findings: Sequence[Finding], measure: Measure) -> list[Finding]:
-    """The findings that may concern a slice.
+def _may_concern(finding: Finding, measure: Measure) -> bool:
+    """Whether a finding may concern a slice.
 
     A sheet is of a month and of some channel; of counters and procedures its forms say nothing.
     """
-    if measure.level is Level.CHANNEL:
-        return list(findings)
-    return [
-        finding
-        for finding in findings
-        if finding.month is None or (measure.level, measure.code) == (Level.MONTH, finding.month)
-    ]
+    return (
+        measure.level is Level.CHANNEL
+        or finding.month is None
+        or (measure.level, measure.code) == (Level.MONTH, finding.month)
+    )
 
 
 def rank(shown: Mapping[str, Figure], printed: Mapping[str, int] | None = None) -> Ranking:

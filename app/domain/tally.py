@@ -1,7 +1,8 @@
 """Tallies: how often each option was chosen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.domain.questionnaire import Criterion, Question, Questionnaire
 
@@ -9,7 +10,7 @@ from app.domain.questionnaire import Criterion, Question, Questionnaire
 FORM = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QuestionTally:
     """How often each option of one question was chosen on the forms of one survey.
 
@@ -24,7 +25,7 @@ class QuestionTally:
     counts: tuple[int, ...]
     forms: int
 
-    @property
+    @cached_property
     def answers(self) -> int:
         """Answers that count; "does not apply" is none."""
         return sum(
@@ -33,7 +34,7 @@ class QuestionTally:
             if option.counted
         )
 
-    @property
+    @cached_property
     def satisfied(self) -> int:
         """Answers by an option that is marked as satisfied."""
         return sum(
@@ -43,7 +44,7 @@ class QuestionTally:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SurveyTally:
     """All counts of one survey: `counts[q][o]` follows the questionnaire's order."""
 
@@ -52,20 +53,23 @@ class SurveyTally:
     forms: int
     counts: tuple[tuple[int, ...], ...]
 
-    def questions(self) -> Iterator[QuestionTally]:
+    @cached_property
+    def questions(self) -> tuple[QuestionTally, ...]:
         """Each question with its counts, in the order of the form."""
-        counts = iter(self.counts)
-        for criterion in self.questionnaire.criteria:
-            for question in criterion.questions:
-                yield QuestionTally(
-                    self.survey,
-                    self.questionnaire.code,
-                    criterion,
-                    question,
-                    question.code == self.questionnaire.overall_question,
-                    next(counts),
-                    self.forms,
-                )
+        counts, form = iter(self.counts), self.questionnaire
+        return tuple(
+            QuestionTally(
+                self.survey,
+                form.code,
+                criterion,
+                question,
+                question.code == form.overall_question,
+                next(counts),
+                self.forms,
+            )
+            for criterion in form.criteria
+            for question in criterion.questions
+        )
 
 
 def read(

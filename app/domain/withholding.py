@@ -49,22 +49,24 @@ class Withheld:
 
 def of(tallies: Sequence[SurveyTally], minimum_n: int) -> Withheld:
     """What is withheld of an agency's answers."""
-    questions = [one for tally in tallies for one in tally.questions()]
+    questions = [one for tally in tallies for one in tally.questions]
     asked = {one.key: one for one in map(_asked, by_question(questions)) if one.n}
     few = {key for key, one in asked.items() if one.n < minimum_n}
     if not few:
-        return Withheld(frozenset(), {})
-    pools = [[asked[key] for key in keys if key in asked] for _, keys in _pools(questions)]
+        return Withheld(frozenset(), dict.fromkeys(KERNELS, ()))
+    pools = [
+        (kernel, [asked[key] for key in keys if key in asked]) for kernel, keys in _pools(questions)
+    ]
     taken: set[Key] = set()
-    for pool in pools:
+    for _, pool in pools:
         for scale in dict.fromkeys(one.scale for one in pool if one.key in few):
             same = [one for one in pool if one.scale == scale]
             if not taken & {one.key for one in same}:
                 taken |= _companion(same, few)
     hidden = frozenset(few | taken)
     together: dict[Kernel, list[frozenset[Key]]] = {kernel: [] for kernel in KERNELS}
-    for kernel, keys in _pools(questions):
-        lump = [asked[key] for key in hidden & set(keys)]
+    for kernel, pool in pools:
+        lump = [one for one in pool if one.key in hidden]
         for scale in {one.scale for one in lump}:
             alike = frozenset(one.key for one in lump if one.scale == scale)
             if len(alike) > 1 and alike - few:

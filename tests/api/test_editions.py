@@ -19,9 +19,11 @@ from factories import five_levels, option, questionnaire
 from httpx import ASGITransport, AsyncClient
 
 from app.api import methods as shown_methods
+from app.db import keys
 from app.db.known import Known
 from app.db.session import sessions
 from app.domain import methods
+from app.domain.access import SCOPES, Caller
 from app.domain.formulas import OF_MAXIMUM
 from app.main import create_app
 
@@ -796,7 +798,11 @@ async def test_published_editions_are_listed_a_page_at_a_time(peers, anonymous, 
     assert seen == [["e-4", "e-3"], ["e-2", "e-1"], ["e-0"]]
     whole = (await anonymous.get("/v1/editions")).json()
     assert [one["code"] for one in whole["items"]] == [code for page in seen for code in page]
-    assert (await anonymous.get("/v1/editions?cursor=draft")).json()["items"] == []
+    for unknown in ("draft", "none"):
+        answer = await anonymous.get("/v1/editions", params={"cursor": unknown})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+        faults = [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]]
+        assert faults == [("/query/cursor", "bad-cursor")]
 
 
 async def test_data_catalogues_read_the_list_as_datasets(peers, anonymous):
@@ -1093,6 +1099,52 @@ async def test_every_published_ranking_reads_like_a_live_one(peers, make, anonym
             assert answer == live | {"edition": code}
 
 
+RATED = {"q1": "5", "q2": "1"}
+
+
+async def test_a_published_total_says_what_the_live_one_says(peers, make, anonymous):
+    whole_year = {"agencies": None, "closes_on": "2026-12-31"}
+    await make.survey("s1", peer_group="g", **whole_year)
+    # Of few people, and so not ranked, is A4: its forms and dossiers are not in the total.
+    for agency, issued, returned in (("A1", 40, 15), ("A2", 20, 12), ("A3", 20, 13), ("A4", 9, 2)):
+        body = {"issued": issued, "returned": returned, "invalid": 0}
+        await make.put(f"/v1/surveys/s1/distributions/{agency}/paper", body)
+    for agency, rated in (("A1", True), ("A2", False), ("A3", False), ("A4", True)):
+        dossier = await make.dossier(agency)
+        if rated:
+            answer = await make.rate(RATED, agency=agency, dossier=dossier)
+            assert answer.status_code == 201, answer.text
+    await published(peers)
+    query = {"peer_group": "g", "survey": "s1", "period": "2026"}
+    for criterion in ("overall", "access", "attitude"):
+        live = (await peers.get("/v1/rankings", params=query | {"criterion": criterion})).json()
+        path = f"/v1/editions/e-2026/rankings/{criterion}"
+        total = (await anonymous.get(path, headers=EN)).json()["total"]
+        assert total == live["total"]
+        assert (total["response_rate"], total["share_rated"]) == (50.0, 33.33)
+    await make.survey("s2", peer_group="g", **whole_year)
+    await make.sheet({"q1": {"5": 9}, "q2": {"5": 9}}, 9, survey="s2", agency="A2")
+    await published(peers, code="unrecorded", surveys=["s1", "s2"])
+    path = "/v1/editions/unrecorded/rankings/overall"
+    total = (await anonymous.get(path)).json()["total"]
+    assert (total["response_rate"], total["share_rated"]) == (None, 33.33)
+
+
+async def test_what_a_source_printed_speaks_for_no_dossiers_of_ours(make, client, anonymous):
+    await make.agency("A1")
+    await make.peer_group("g", "A1")
+    await printed(make, "A1", "81.50", 2)
+    await make.dossier("A1")
+    await published(client, source="sipas", surveys=[])
+    query = {"peer_group": "g", "source": "sipas", "period": "2026"}
+    live = (await client.get("/v1/rankings", params=query)).json()
+    answer = (await anonymous.get("/v1/editions/e-2026/rankings/overall", headers=EN)).json()
+    assert answer == live | {"edition": "e-2026"}
+    answer = (await anonymous.get("/v1/editions/e-2026/indices/A1")).json()
+    assert (answer["dossiers"]["returned"], answer["dossiers"]["share_rated"]) == (1, 0.0)
+    assert {figure["share_rated"] for figure in answer["figures"]} == {None}
+
+
 async def test_a_revision_that_only_rounds_otherwise_differs_in_nothing(peers):
     await published(peers)
     await frozen(peers, code="rounded", decimals=0, supersedes="e-2026", reason="Làm tròn")
@@ -1149,3 +1201,48 @@ async def test_a_limited_key_is_not_told_of_what_others_froze(peers, make):
     limited = await make.caller("editions:write", agencies={"A1"})
     again = await limited.post("/v1/editions", json=ASKED)
     assert (again.status_code, again.json()["code"]) == (403, "agency-not-allowed")
+
+
+async def holder(make, name, *agencies):
+    """A caller of that name whose key is limited to the agencies."""
+    key = f"hl_{name}"
+    await keys.create(make.session, key, Caller(name, SCOPES, frozenset(agencies)), make.now, None)
+    await make.session.commit()
+    return make.with_key(key)
+
+
+async def test_a_draft_without_agencies_is_its_authors_and_those_whose_key_is_not_limited(
+    make, client
+):
+    await make.agency("A1")
+    await make.survey("s1")
+    await make.put("/v1/peer-groups/g", {"name": {"vi": "Khối"}, "members": []})
+    author, other = await holder(make, "author", "A1"), await holder(make, "other", "A1")
+    await frozen(author)
+    for reader in (author, client):
+        assert (await reader.get("/v1/editions/e-2026")).status_code == 200
+    for path in ("e-2026", "e-2026/differences"):
+        answer = await other.get(f"/v1/editions/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "agency-not-allowed")
+    again = await other.post("/v1/editions", json=ASKED)
+    assert (again.status_code, again.json()["code"]) == (403, "agency-not-allowed")
+    await publish(client, "e-2026")
+    assert (await other.get("/v1/editions/e-2026/differences")).status_code == 200
+
+
+async def test_a_cache_answers_nobody_with_a_draft_nor_its_author_that_there_is_none(
+    peers, anonymous
+):
+    await frozen(peers)
+
+    async def varies(reader):
+        answer = await reader.get("/v1/editions/e-2026")
+        return answer.status_code, "Authorization" in answer.headers.get("Vary", "")
+
+    assert await varies(peers) == (200, True)
+    assert await varies(anonymous) == (404, True)
+    refusal = await anonymous.get("/v1/editions/e-2026", headers=EN)
+    assert refusal.headers["Content-Type"] == "application/problem+json"
+    assert "Accept-Language" in refusal.headers["Vary"]
+    await publish(peers, "e-2026")
+    assert await varies(peers) == await varies(anonymous) == (200, False)

@@ -198,6 +198,54 @@ async def test_editions_frozen_at_once_do_not_disturb_each_other(committed, admi
     assert [one["code"] for one in made] == codes
 
 
+async def waiting(committed):
+    """Nothing, once somebody waits for what this transaction has written."""
+    stmt = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+    for _ in range(500):
+        if await committed.session.scalar(text(stmt)):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError
+
+
+async def test_what_was_superseded_while_a_revision_was_made_is_not_revised_again(committed, admin):
+    await frozen(admin)
+    await publish(admin)
+    await frozen(admin, **REVISED | {"code": "first"})
+    columns = "title, peer_group, first, last, request, document, digest, frozen_at, frozen_by"
+    statement = f"""
+        INSERT INTO edition (code, {columns}) SELECT 'late', {columns} FROM edition WHERE code = 'e'
+    """  # noqa: S608 -- the columns are ours
+    await committed.session.execute(text(statement))
+    late = asyncio.create_task(admin.post("/v1/editions", json=REVISED | {"code": "late"}))
+    await waiting(committed)
+    await publish(admin, "first")
+    await committed.session.rollback()
+    answer = await late
+    assert (answer.status_code, answer.json()["code"]) == (409, "edition-not-revisable")
+    assert [row.code for row in await rows(committed)] == ["e", "first"]
+
+
+async def test_a_revision_that_was_stored_and_published_meanwhile_is_the_same_one(committed, admin):
+    await frozen(admin)
+    await publish(admin)
+    first = await frozen(admin, **REVISED | {"code": "late"})
+    kept = "CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM edition WHERE code = 'late'"
+    await committed.session.execute(text(kept))
+    await admin.post("/v1/editions/late/discard")
+    for statement in (
+        "INSERT INTO edition SELECT * FROM kept",
+        "UPDATE edition SET published_at = now(), published_by = 'admin' WHERE code = 'late'",
+    ):
+        await committed.session.execute(text(statement))
+    again = asyncio.create_task(admin.post("/v1/editions", json=REVISED | {"code": "late"}))
+    await waiting(committed)
+    await committed.session.commit()
+    answer = await again
+    assert (answer.status_code, answer.headers["Idempotent-Replayed"]) == (201, "true")
+    assert answer.json()["digest"] == first["digest"]
+
+
 async def test_of_drafts_that_supersede_the_same_published_at_once_one_is(committed, admin):
     await frozen(admin)
     await publish(admin)
@@ -278,12 +326,24 @@ async def test_only_what_was_published_is_kept_in_memory(admin, elsewhere):
                 answer = await reader.get(f"/v1/editions/e/{path}", headers=headers)
                 assert answer.status_code == 200
     assert set((await known.publication("e")).rendered) == {
-        ("ranking", "overall", "vi"),
-        ("ranking", "overall", "en"),
-        ("indices", "A1", "vi"),
-        ("indices", "A1", "en"),
+        ("/v1/editions/e/rankings/overall", "vi"),
+        ("/v1/editions/e/rankings/overall", "en"),
+        ("/v1/editions/e/indices/A1", "vi"),
+        ("/v1/editions/e/indices/A1", "en"),
         ("zip",),
     }
+
+
+async def test_what_an_edition_does_not_hold_is_refused_without_reading_it_again(admin, elsewhere):
+    reader, known = elsewhere
+    await frozen(admin)
+    await publish(admin)
+    found = await remembered(known)
+    assert (await reader.get("/v1/editions/e/indices/A1")).status_code == 200
+    found.document = b"no JSON: whoever read it now would fail"
+    for path in ("rankings/A1", "rankings/none", "indices/overall", "indices/none"):
+        answer = await reader.get(f"/v1/editions/e/{path}")
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "not-in-edition")
 
 
 async def test_many_who_ask_for_the_latest_at_once_do_not_wait_for_each_other(admin, committing):
@@ -304,4 +364,4 @@ async def test_what_is_read_of_a_publication_is_all_of_one_row(committed, admin)
     async with sessions(committed.session.bind)() as session:
         found = await editions.publication(session, "e")
     assert hashlib.sha256(found.document).hexdigest() == found.digest
-    assert (found.superseded_by, found.rendered) == (None, {})
+    assert (found.superseded_by, found.rendered, found.contents) == (None, {}, None)

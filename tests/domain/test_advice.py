@@ -178,7 +178,7 @@ def test_no_other_criterion_lifts_the_index_more(found, way):
 
 @given(tallies)
 def test_the_lift_is_what_a_clerk_would_reckon(found):
-    asked = list(found.questions())[:3]
+    asked = list(found.questions)[:3]
     lost = [question.answers - question.satisfied for question in asked]
     answers = sum(question.answers for question in asked)
     pooled = advised("top2-share@1", found, hidden={"access"})

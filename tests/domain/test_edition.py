@@ -62,7 +62,8 @@ def edition(*agencies, terms=TERMS, findings=(), targets=(), change=None):
     for place, first in enumerate(next(iter(figures.values()), [])):
         ranking = rank({code: own[place] for code, own in figures.items()})
         changes = {row.place.agency: change for row in ranking.rows} if change else {}
-        rankings.append(RankingPart(first.measure.code, len(figures), ranking, changes, {}, None))
+        code, name = first.measure.code, first.measure.name
+        rankings.append(RankingPart(code, name, len(figures), ranking, changes, {}, None))
     return document({"code": "e"}, terms, parts, rankings)
 
 

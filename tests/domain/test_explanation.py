@@ -568,7 +568,7 @@ def test_a_figure_whose_questions_are_all_shown_is_explained_beside_a_hidden_one
         "top2-share@1",
         KHANH_HOA,
         Level.CRITERION,
-        shown=lambda one: question_key(one) != question_key(next(KHANH_HOA[0].questions())),
+        shown=lambda one: question_key(one) != question_key(KHANH_HOA[0].questions[0]),
     )
     withheld = [figure.measure.code for figure, document in shown if document and document["note"]]
     assert withheld == ["access"]
