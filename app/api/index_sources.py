@@ -15,6 +15,7 @@ from app.db.surveys import SurveyForm
 from app.db.tables import Agency
 from app.domain import methods, profile_figures, published, standing
 from app.domain.access import Caller
+from app.domain.breakdown import Slice, breakdown
 from app.domain.evidence import Evidence, Funnel
 from app.domain.explanation import Explanation, explain
 from app.domain.figure import Figure, Terms, judge
@@ -23,7 +24,6 @@ from app.domain.measure import FACETS, Level, Measure
 from app.domain.methods import At, Method
 from app.domain.questionnaire import Text
 from app.domain.refusals import Refusals
-from app.domain.standing import Slice
 from app.domain.tally import QuestionTally, SurveyTally
 
 
@@ -117,10 +117,9 @@ async def profiled(
     refusals.raise_all()
     basis = Basis(method, terms, forms, reference_key)
     found = await profile_sources.of_peers(session, [agency], basis)
-    aims = (await targets.of_agencies(session, [agency.code], terms.period)).get(agency.code, [])
     came = await _funnel(session, agency, terms)
     reach = Reach(None, came.share_rated)
-    judged = profile_figures.judged(found[agency.code], query.by, terms, aims)
+    judged = profile_figures.judged(found[agency.code], query.by, terms)
     shown = [Shown(figure, reach) for figure in judged]
     if query.explain:
         shown = [_explained(one, method, terms, _every) for one in shown]
@@ -156,7 +155,7 @@ async def _broken_down(
     if by is Level.CHANNEL and len(whole_surveys) == len(sources.forms):
         rates = await surveys.response_rates(session, whole_surveys, agency.code)
     slices = [Slice(code, names[code], split[code]) for code in sorted(split)]
-    figures = standing.breakdown(sources.method, reader.terms, sources.whole, by, slices)
+    figures = breakdown(sources.method, reader.terms, sources.whole, by, slices)
     return [
         Shown(
             figure,

@@ -8,14 +8,27 @@ from typing import Protocol
 from app.domain import advice, change, methods, published, standing
 from app.domain.advice import Lever
 from app.domain.change import Change, Side
+from app.domain.errors import Fault, NotFoundError
 from app.domain.evidence import Evidence
 from app.domain.figure import Figure, Target, Terms, judge
 from app.domain.formulas import OVERALL, by_criterion, with_interval
-from app.domain.measure import Level, Measure, Ratio, Status
+from app.domain.measure import Level
 from app.domain.methods import Method
 from app.domain.published import PublishedFigure
 from app.domain.questionnaire import Text
 from app.domain.standing import Judging, Ranking
+
+
+class CriterionNotFoundError(NotFoundError):
+    """No form asks for this criterion, or no figure is known by it."""
+
+    code = "criterion-not-found"
+
+
+def check_criterion(criterion: str, known: Collection[str], pointer: str) -> None:
+    """Nothing of the overall index or a known criterion; else CriterionNotFoundError."""
+    if criterion != "overall" and criterion not in known:
+        raise CriterionNotFoundError(Fault(pointer, "criterion-not-found", {"code": criterion}))
 
 
 class Group(Protocol):
@@ -96,17 +109,10 @@ class Counted:
         return change.asked(one.measure for one in ranking.figures.values())
 
     def total(self, criterion: str, ranking: Ranking) -> Figure | None:
-        """The ranked rows added up, so that nothing follows but what they say; None of means."""
-        measures = [row.figure.measure for row in ranking.rows]
-        ratios = [measure.ratio for measure in measures if measure.ratio is not None]
-        if not measures or len(ratios) < len(measures):
-            return None
-        ratio, name = sum(ratios, Ratio()), self.criteria()[criterion]
-        level = Level.OVERALL if criterion == "overall" else Level.CRITERION
-        n = sum(measure.n for measure in measures)
-        value = 100 * ratio.numerator / ratio.denominator
-        whole = Measure(level, criterion, name, Status.OK, n, value, ratio)
-        return judge(with_interval(whole), self.terms, (), ())
+        """The ranked rows added up; None of means."""
+        name = self.criteria().get(criterion, {"vi": criterion})
+        whole = standing.added_up(ranking, criterion, name)
+        return None if whole is None else judge(with_interval(whole), self.terms, (), ())
 
     def lever(self, agency: str) -> Lever | None:
         """The criterion that would lift the agency's overall index the most."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from app.domain import withholding
 from app.domain.errors import Fault, MethodNotApplicableError, MethodNotFoundError
 from app.domain.figure import Finding
 from app.domain.formulas import (
@@ -163,7 +164,7 @@ def mean_of_units(
 ) -> tuple[Measure, list[str]]:
     """The unweighted mean of the units' top2-shares, and the codes of the units it is made of.
 
-    Units with too few people are left out.
+    Units whose share is withheld, of too few people or for their sake, are left out.
     """
     share = METHODS["top2-share@1"]
     parts = {
@@ -171,9 +172,13 @@ def mean_of_units(
         for code, tallies in units.items()
     }
     valued = [code for code, part in parts.items() if part.status is Status.OK]
-    # Those who answered, not all forms: of a mean with its parts beside it nobody follows.
-    answered = {code: people(parts[code].questions, Base.ANSWERS) for code in valued}
-    used = [code for code in valued if answered[code] >= minimum_n]
+    # By those who answered, not all forms: of a mean with its parts beside it nobody follows.
+    used = [
+        code
+        for code in valued
+        if people(parts[code].questions, Base.ANSWERS) >= minimum_n
+        and withholding.of(units[code], minimum_n).allows(share.kernel, parts[code])
+    ]
     statuses = {part.status for part in parts.values()}
     if used or statuses <= {Status.NOT_ASKED}:
         return mean_of(parts[code] for code in used), used

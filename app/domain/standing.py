@@ -1,22 +1,18 @@
 """Where agencies stand: their figures as shown, and their places among their peers."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
 from app.domain import methods, ranking, withholding
 from app.domain.evidence import Evidence
-from app.domain.figure import Figure, Finding, Terms, judge
-from app.domain.formulas import pool
-from app.domain.measure import Base, Key, Level, Measure, Status, people, question_key
+from app.domain.figure import Figure, Terms, judge
+from app.domain.measure import Base, Level, Measure, Ratio, Status, people, question_key
 from app.domain.methods import Method
 from app.domain.questionnaire import Text
 from app.domain.rank_interval import rank_sets
 from app.domain.ranking import Ranked
-from app.domain.suppression import complements
 from app.domain.tally import QuestionTally, SurveyTally
 from app.domain.withholding import Withheld
 
@@ -50,15 +46,6 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """A month, channel, counter or procedure of an agency, with the tallies of its forms."""
-
-    code: str
-    name: Text
-    tallies: Sequence[SurveyTally]
-
-
-@dataclass(frozen=True, slots=True)
 class Judging:
     """By what the measures of an agency, or of a slice of it, are judged."""
 
@@ -87,11 +74,11 @@ def figure(by: Judging, criterion: str) -> Figure:
 
 def _judged(measure: Measure, by: Judging) -> Figure:
     """The figure to show for a measure."""
-    hidden = () if _allowed(measure, by) else {measure.key}
+    hidden = () if allowed(measure, by) else {measure.key}
     return judge(measure, by.terms, by.evidence.targets, by.evidence.findings, hidden)
 
 
-def _allowed(measure: Measure, by: Judging) -> bool:
+def allowed(measure: Measure, by: Judging) -> bool:
     """Whether it gives nothing away: of all forms a share may be, and yet be of few answers."""
     rests_on = (measure.questions, *(part.measure.questions for part in measure.parts))
     return all(_enough(by.terms, own) for own in rests_on) and by.withheld.allows(
@@ -111,110 +98,14 @@ def _enough(terms: Terms, questions: Sequence[QuestionTally]) -> bool:
 
 
 def shows(terms: Terms, tallies: Sequence[SurveyTally]) -> Callable[[QuestionTally], bool]:
-    """Tells of a question's counts whether they may be shown by themselves."""
+    """Tells of a question's counts in one survey whether they may be shown by themselves.
+
+    Where few answered it in another survey, they would follow from the question over all surveys.
+    """
+    asked = [question for tally in tallies for question in tally.questions]
     hidden = withholding.of(tallies, terms.minimum_n).questions
-    return lambda tally: _enough(terms, (tally,)) and question_key(tally) not in hidden
-
-
-def breakdown(
-    method: Method, terms: Terms, whole: Evidence, level: Level, split: Sequence[Slice]
-) -> list[Figure]:
-    """The agency's overall figure for each month, channel, counter or procedure.
-
-    None of few people follows from the others and the figure of the whole. That goes for methods
-    whose figures do not add up as well, because a share of all answers can be asked for.
-    """
-    pairs = [_of_slice(method, terms, whole, level, one) for one in split]
-    # What goes along is the same by every method, or one would show what another withholds.
-    adding = method if method.adds_up else replace(method, overall=pool)
-    pooled = {measure.key: _pooled(adding, by.evidence) for measure, by in pairs}
-    closed = {measure.key for measure, by in pairs if not _allowed(pooled[measure.key], by)}
-    parts = {part: own.questions for part, own in pooled.items()}
-    total = _pooled(adding, whole).questions
-    groups = _apart(parts.values(), judging(method, terms, whole).withheld.together[method.kernel])
-    for asked in [*groups, {question_key(one) for one in total}]:
-        own = {part: _of(asked, questions) for part, questions in parts.items()}
-        n = {part: people(questions, Base.ANSWERS) for part, questions in own.items()}
-        rest = _people_elsewhere(_of(asked, total), own.values())
-        closed |= complements(n, rest, terms.minimum_n, closed)
-    closed |= {measure.key for measure, by in pairs if not _allowed(measure, by)}
-    return [
-        judge(measure, terms, (), by.evidence.findings, closed & {measure.key})
-        for measure, by in pairs
-    ]
-
-
-def _of_slice(
-    method: Method, terms: Terms, whole: Evidence, level: Level, own: Slice
-) -> tuple[Measure, Judging]:
-    """The overall measure of a slice, and by what it is judged."""
-    tallies = _as_asked(whole.tallies, own.tallies)
-    measure = methods.criterion(method, tallies, "overall", terms.base)
-    measure = replace(measure, level=level, code=own.code, name=own.name)
-    findings = tuple(one for one in whole.findings if _may_concern(one, measure))
-    return measure, judging(method, terms, replace(whole, tallies=tallies, findings=findings))
-
-
-def _as_asked(whole: Sequence[SurveyTally], part: Sequence[SurveyTally]) -> tuple[SurveyTally, ...]:
-    """The tallies of a part, with empty ones of the surveys that were asked in other parts only."""
-    held = {one.survey: one for one in part}
-    return tuple(
-        held.get(one.survey)
-        or replace(one, forms=0, counts=tuple((0,) * len(row) for row in one.counts))
-        for one in whole
-    )
-
-
-def _pooled(method: Method, evidence: Evidence) -> Measure:
-    """The overall figure of the answers."""
-    return methods.criterion(method, evidence.tallies, "overall", Base.ANSWERS)
-
-
-def _apart(
-    parts: Iterable[Sequence[QuestionTally]], together: Iterable[AbstractSet[Key]]
-) -> list[set[Key]]:
-    """The questions in groups, so that no part has answers to questions of two of them.
-
-    The figures of the whole tell each group by itself, as single questions are shown, too; except
-    where some are shown only `together`. So parts of different groups do not hide one another.
-    """
-    groups: list[set[Key]] = []
-    answered = [{question_key(one) for one in part if one.answers} for part in parts]
-    for linked in [*map(set, together), *answered]:
-        near = [group for group in groups if group & linked]
-        groups = [group for group in groups if group not in near] + [linked.union(*near)]
-    return groups
-
-
-def _of(asked: AbstractSet[Key], questions: Sequence[QuestionTally]) -> list[QuestionTally]:
-    return [one for one in questions if question_key(one) in asked]
-
-
-def _people_elsewhere(
-    whole: Sequence[QuestionTally], parts: Iterable[Sequence[QuestionTally]]
-) -> int:
-    """How many people the whole rests on beside those of its parts: no counter, for instance."""
-    answers, forms = Counter[tuple[str, Key]](), Counter[tuple[str, Key]]()
-    for sign, questions in ((1, whole), *((-1, part) for part in parts)):
-        for one in questions:
-            answers[one.survey, question_key(one)] += sign * one.answers
-            forms[one.survey, question_key(one)] += sign * one.forms
-    most: dict[str, int] = {}
-    for (survey, question), left in answers.items():
-        most[survey] = max(most.get(survey, 0), min(left, forms[survey, question]))
-    return sum(most.values())
-
-
-def _may_concern(finding: Finding, measure: Measure) -> bool:
-    """Whether a finding may concern a slice.
-
-    A sheet is of a month and of some channel; of counters and procedures its forms say nothing.
-    """
-    return (
-        measure.level is Level.CHANNEL
-        or finding.month is None
-        or (measure.level, measure.code) == (Level.MONTH, finding.month)
-    )
+    hidden |= {question_key(one) for one in asked if not _enough(terms, (one,))}
+    return lambda tally: question_key(tally) not in hidden
 
 
 def rank(shown: Mapping[str, Figure], printed: Mapping[str, int] | None = None) -> Ranking:
@@ -235,6 +126,19 @@ def rank(shown: Mapping[str, Figure], printed: Mapping[str, int] | None = None) 
         tuple((agency, one) for agency, one in shown.items() if agency not in values),
         printed=bool(printed),
     )
+
+
+def added_up(ranking: Ranking, criterion: str, name: Text) -> Measure | None:
+    """The ranked rows together, so that nothing follows but what they say; None of means."""
+    measures = [row.figure.measure for row in ranking.rows]
+    ratios = [measure.ratio for measure in measures if measure.ratio is not None]
+    if not measures or len(ratios) < len(measures):
+        return None
+    ratio = sum(ratios, Ratio())
+    level = Level.OVERALL if criterion == "overall" else Level.CRITERION
+    n = sum(measure.n for measure in measures)
+    value = 100 * ratio.numerator / ratio.denominator
+    return Measure(level, criterion, name, Status.OK, n, value, ratio)
 
 
 def _gaps(places: Sequence[Ranked]) -> list[Fraction | None]:

@@ -87,7 +87,7 @@ def explained_figure(method, figure, terms=TERMS, shown=everything):
 
 
 def profiled(method, profile, level=Level.OVERALL):
-    judged = profile_figures.judged(profile, level, TERMS, [])
+    judged = profile_figures.judged(profile, level, TERMS)
     return [explained_figure(method, figure) for figure in judged]
 
 

@@ -133,6 +133,16 @@ def test_units_with_too_few_answers_are_left_out_of_the_mean():
     assert (measure.value, used) == (100, ["A2"])
 
 
+def test_a_unit_whose_own_share_is_withheld_is_left_out_of_the_mean_of_units():
+    marked = {"code": "q2", "text": {"vi": "q2"}}
+    marked |= {"options": [option("yes", satisfied=True), option("no", satisfied=False)]}
+    form = forms.read("f", 1, questionnaire(("c", [five_levels("q1"), marked])))
+    few = tally.SurveyTally("s", form, 20, ((6, 6, 8, 0, 0), (1, 2)))
+    many = tally.SurveyTally("s", form, 100, ((60, 0, 40, 0, 0), (0, 0)))
+    measure, used = methods.mean_of_units({"few": [few], "many": [many]}, Base.ANSWERS, 5)
+    assert (used, measure.value) == (["many"], 60)
+
+
 @pytest.mark.parametrize(
     ("units", "status"),
     [([], Status.NOT_ASKED), ([one(0)], Status.PENDING), ([one(4)], Status.TOO_FEW)],
