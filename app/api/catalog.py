@@ -66,7 +66,7 @@ class TemporalOut(Out):
     last: date
 
 
-class DistributionOut(Out):
+class FormOut(Out):
     """A form in which a dataset can be had."""
 
     type_: Literal["dcat:Distribution"] = Field(default="dcat:Distribution", alias="@type")
@@ -75,18 +75,18 @@ class DistributionOut(Out):
 
 
 class DatasetOut(EditionOut):
-    """A published edition as a dataset."""
+    """An edition as a dataset; a draft has no data package yet."""
 
     model_config = ConfigDict(json_schema_extra=example(DATASET))
 
     type_: Literal["dcat:Dataset"] = Field(default="dcat:Dataset", alias="@type")
     name: str = Field(description="The title in the reader's language")
     temporal: TemporalOut
-    distribution: list[DistributionOut]
+    distribution: list[FormOut]
 
 
 class CatalogOut(Out):
-    """A page of published editions; `@context` lets data catalogues read it as DCAT."""
+    """A page of editions; `@context` lets data catalogues read it as DCAT."""
 
     model_config = ConfigDict(json_schema_extra=example(CATALOG))
 
@@ -108,13 +108,15 @@ def catalog(entries: Sequence[Entry], following: str | None, language: Language)
 
 def _dataset(entry: Entry, language: Language) -> DatasetOut:
     shown = edition_out(entry)
-    forms = (("", "application/json"), ("/datapackage.zip", "application/zip"))
+    forms = [("", "application/json")]
+    if entry.edition.published_at is not None:
+        forms.append(("/datapackage.zip", "application/zip"))
     return DatasetOut(
         **shown.model_dump(),
         name=in_language(entry.edition.title, language),
         temporal=TemporalOut(first=entry.edition.first, last=entry.edition.last),
         distribution=[
-            DistributionOut(download_url=f"{shown.url}{path}", media_type=media_type)
+            FormOut(download_url=f"{shown.url}{path}", media_type=media_type)
             for path, media_type in forms
         ],
     )

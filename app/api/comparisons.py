@@ -14,7 +14,7 @@ from app.db.surveys import SurveyForm
 from app.db.tables import Agency, PeerGroup
 from app.domain import methods, profile_figures, published
 from app.domain.access import Caller
-from app.domain.comparison import Counted, Group, Printed
+from app.domain.comparison import Counted, Group, Printed, check_criterion
 from app.domain.evidence import Evidence, Funnel, Reached
 from app.domain.figure import Terms
 from app.domain.forms import Forms, summary
@@ -22,6 +22,7 @@ from app.domain.measure import Level
 from app.domain.methods import At, not_applicable
 from app.domain.period import Period
 from app.domain.profile_figures import Profiled
+from app.domain.profile_names import INDICES
 from app.domain.profiles import REGIMES
 from app.domain.refusals import Refusals
 from app.domain.structure import View
@@ -130,6 +131,9 @@ async def _counted(
             methods.check_ranks(method, asker.method)
         if ask.level not in method.levels:
             raise not_applicable(asker.method.level, [Level.OVERALL])
+        if ask.criterion is not None and forms:
+            asked = {one.code for form in forms for one in form.questionnaire.criteria}
+            check_criterion(ask.criterion, asked, asker.method.level)
     refusals.raise_all()
     now, then = found
     own = as_seen(now, await evidence(session, now.sources, forms, ask.terms.period))
@@ -150,6 +154,8 @@ async def _profiled(
     asked = await _surveys(session, ask, asker, refusals)
     with refusals:
         profile_figures.check(method, ask.level, ask.terms.base, asker.method)
+        if ask.criterion is not None:
+            check_criterion(ask.criterion, INDICES, asker.method.level)
     with refusals:
         _check_view(ask, asker)
     refusals.raise_all()
@@ -159,9 +165,7 @@ async def _profiled(
         terms = replace(ask.terms, period=months)
         basis = Basis(method, terms, forms, asker.reference_key)
         made = await profile_sources.of_peers(session, one.agencies, basis)
-        codes = [agency.code for agency in one.agencies]
-        aims = await targets.of_agencies(session, codes, months)
-        groups.append(Profiled(method, terms, made, aims))
+        groups.append(Profiled(method, terms, made))
     return asked[0], {}, groups[0], groups[1]
 
 
@@ -182,6 +186,8 @@ async def _printed(
         aims = await targets.of_agencies(session, codes, months)
         terms = replace(ask.terms, period=months, minimum_n=0)
         groups.append(Printed(terms, {code: printed.get(code, []) for code in codes}, aims))
+    if ask.criterion is not None:
+        check_criterion(ask.criterion, groups[0].criteria(), asker.method.level)
     return (), {}, groups[0], groups[1]
 
 

@@ -8,11 +8,11 @@ from app.api.figures import AgencyRef, FigureOut
 from app.api.findings import findings_out
 from app.api.indices import DossiersOut, FormsOut, IndicesOut
 from app.api.methods import MethodRef
-from app.api.ranking_schemas import RankingOut, RowOut, UnrankedOut
+from app.api.ranking_schemas import RankedOut, RankingOut, UnrankedOut
 from app.api.schemas import in_language
 from app.api.texts import Language
 from app.db.editions import Contents
-from app.domain.edition import finding
+from app.domain.edition import finding, ranked
 
 Document = Mapping[str, Any]
 
@@ -22,6 +22,7 @@ def contents(document: Document) -> Contents:
     return Contents(
         frozenset(one["code"] for one in document["criteria"]),
         frozenset(part["agency"] for part in document["agencies"]),
+        ranked(document),
     )
 
 
@@ -29,12 +30,14 @@ def indices(document: Document, agency: str, language: Language) -> IndicesOut:
     """The figures of an agency that the edition holds."""
     own = next(part for part in document["agencies"] if part["agency"] == agency)
     names, reach = _names(document, language), _reach(document, own)
+    places = _places(document, agency)
     return IndicesOut(
         agency=_agencies(document, language)[agency],
         forms=FormsOut.model_validate(own["forms"]),
         dossiers=DossiersOut.model_validate(own["dossiers"]),
         figures=[
-            _figure(figure | reach, names[figure["code"]], language) for figure in own["figures"]
+            _figure(figure | reach | places[figure["code"]], names[figure["code"]], language)
+            for figure in own["figures"]
         ],
         **_common(document, language),
     )
@@ -97,6 +100,17 @@ def _agencies(document: Document, language: Language) -> dict[str, AgencyRef]:
     }
 
 
+def _places(document: Document, agency: str) -> dict[str, dict[str, int | None]]:
+    """The agency's place by each criterion, and among how many."""
+    return {
+        ranking["criterion"]: {
+            "rank": next((row["rank"] for row in ranking["rows"] if row["agency"] == agency), None),
+            "peer_count": ranking["peer_count"],
+        }
+        for ranking in document["rankings"]
+    }
+
+
 def _names(document: Document, language: Language) -> dict[str, str]:
     return {one["code"]: in_language(one["name"], language) for one in document["criteria"]}
 
@@ -122,12 +136,12 @@ def _figure(figure: Document, name: str, language: Language) -> FigureOut:
     )
 
 
-def _row(row: Document, agency: AgencyRef, figure: FigureOut, language: Language) -> RowOut:
-    fields = figure.model_dump(include=set(RowOut.model_fields) & set(FigureOut.model_fields))
+def _row(row: Document, agency: AgencyRef, figure: FigureOut, language: Language) -> RankedOut:
+    fields = figure.model_dump(include=set(RankedOut.model_fields) & set(FigureOut.model_fields))
     lever = row["improvement"]
     fields |= {
         **row,
         "agency": agency,
         "improvement": lever and {**lever, "name": in_language(lever["name"], language)},
     }
-    return RowOut.model_validate(fields)
+    return RankedOut.model_validate(fields)

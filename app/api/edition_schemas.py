@@ -1,11 +1,14 @@
 """What is asked of an edition and how it is answered."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.api.figures import MOST_SURVEYS, MethodId, check_origin, once
+from app.api.findings import FindingOut, findings_out
+from app.api.indices import DossiersOut, FormsOut
+from app.api.ranking_schemas import ChangeOut
 from app.api.schemas import (
     Code,
     In,
@@ -17,7 +20,10 @@ from app.api.schemas import (
     Prose,
     example,
 )
+from app.api.texts import Language
 from app.db.editions import Entry
+from app.domain.edition import finding
+from app.domain.edition_differences import Difference
 from app.domain.errors import Fault
 from app.domain.figure import Rounding
 from app.domain.measure import Base, Status
@@ -140,24 +146,58 @@ def edition_out(entry: Entry) -> EditionOut:
     )
 
 
-class EntryOut(Out):
-    """A figure as one edition, or the present, has it."""
+class EditionDocument(Out):
+    """An edition whole; `format` names what its fields mean, of which these are always there."""
 
-    status: Status
-    value: float | None
-    exact: str | None = Field(description="The value before it was rounded, as a fraction")
-    n: int | None
-    target: float | None
-    rank: int | None
-    rank_low: int | None
-    rank_high: int | None
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra=example(
+            {
+                "format": "hailong-edition@1",
+                **{name: FROZEN[name] for name in ("code", "period", "frozen_at", "supersedes")},
+                "title": ASKED["title"],
+                "agencies": [],
+                "rankings": [],
+            }
+        ),
+    )
+
+    format: str
+    code: str
+    title: Localised
+    period: PeriodOut
+    frozen_at: Moment
+    supersedes: str | None
+    agencies: list[dict[str, Any]] = Field(description="Each agency's figures, forms and dossiers")
+    rankings: list[dict[str, Any]] = Field(description="By each criterion")
+
+
+class EntryOut(Out):
+    """What one edition, or the present, says of something; null where it says nothing of it."""
+
+    status: Status | None = None
+    value: float | None = None
+    exact: str | None = Field(
+        default=None, description="The value before it was rounded, as a fraction"
+    )
+    n: int | None = None
+    target: float | None = None
+    rank: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+    change: ChangeOut | None = None
+    findings: list[FindingOut] = Field(default=[])
+    response_rate: float | None = Field(default=None, description="Of a total")
+    share_rated: float | None = Field(default=None, description="Of a total")
+    forms: FormsOut | None = Field(default=None, description="Of an agency")
+    dossiers: DossiersOut | None = Field(default=None, description="Of an agency")
 
 
 class DifferenceOut(Out):
-    """A figure that is another now than it was in the edition; None where there is none."""
+    """Something that is said otherwise now than in the edition; null where there is nothing."""
 
-    agency: str
-    criterion: str
+    agency: str | None = Field(description="null: all ranked agencies, the ranking's total")
+    criterion: str | None = Field(description="null: the agency's forms and dossiers")
     published: EntryOut | None
     now: EntryOut | None = Field(description="As it is now, or in the other edition")
 
@@ -166,6 +206,7 @@ DIFFERING = {
     "edition": "so-ban-nganh-2026-q1",
     "against": None,
     "as_of": "2026-06-01T08:00:00+07:00",
+    "terms": [],
     "compared": 126,
     "items": [
         {
@@ -180,6 +221,12 @@ DIFFERING = {
                 "rank": 1,
                 "rank_low": 1,
                 "rank_high": 3,
+                "change": None,
+                "findings": [],
+                "response_rate": None,
+                "share_rated": None,
+                "forms": None,
+                "dossiers": None,
             },
             "now": {
                 "status": "ok",
@@ -190,6 +237,12 @@ DIFFERING = {
                 "rank": 2,
                 "rank_low": 1,
                 "rank_high": 3,
+                "change": None,
+                "findings": [],
+                "response_rate": None,
+                "share_rated": None,
+                "forms": None,
+                "dossiers": None,
             },
         }
     ],
@@ -204,5 +257,25 @@ class DifferencesOut(Out):
     edition: str
     against: str | None = Field(description="The other edition; null: what is known now")
     as_of: Moment
+    terms: list[str] = Field(
+        description="Terms on which the other is made otherwise, such as method or minimum_n"
+    )
     compared: int = Field(description="Figures that were compared")
     items: list[DifferenceOut]
+
+
+def difference_out(one: Difference, language: Language) -> DifferenceOut:
+    """The difference as it is shown, its findings in the reader's language."""
+    return DifferenceOut(
+        agency=one.agency,
+        criterion=one.criterion,
+        published=_entry_out(one.before, language),
+        now=_entry_out(one.after, language),
+    )
+
+
+def _entry_out(entry: Mapping[str, Any] | None, language: Language) -> EntryOut | None:
+    if entry is None:
+        return None
+    found = [finding(one) for one in entry.get("findings", ())]
+    return EntryOut.model_validate({**entry, "findings": findings_out(found, language)})

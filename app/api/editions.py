@@ -9,28 +9,32 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api import freezing
 from app.api.deps import (
+    REPLAYS,
     Chosen,
     EditionWriter,
     IndexReader,
+    Language,
     Now,
     ReferenceKey,
     Session,
     Snapshot,
 )
+from app.api.drafts import readable
 from app.api.edition_schemas import (
-    DifferenceOut,
     DifferencesOut,
     EditionIn,
     EditionOut,
+    difference_out,
     edition_out,
 )
 from app.api.errors import problems
+from app.api.figures import tag_figures
 from app.api.freezing import Cut, Moment
-from app.api.publications import readable
 from app.api.schemas import Code
 from app.db import editions
 from app.domain import edition as rules
 from app.domain import period
+from app.domain.edition_differences import differences, terms_differing
 from app.domain.errors import (
     EditionExistsError,
     EditionNotFoundError,
@@ -55,16 +59,19 @@ Row = dict[str, Any]
     "",
     status_code=201,
     operation_id="freeze_edition",
-    responses=problems(
-        PeerGroupNotFoundError,
-        SurveyNotFoundError,
-        MethodNotFoundError,
-        MethodNotApplicableError,
-        EditionExistsError,
-        EditionNotRevisableError,
-        UnknownReferenceError,
-        InvalidError,
-    ),
+    responses={
+        201: REPLAYS,
+        **problems(
+            PeerGroupNotFoundError,
+            SurveyNotFoundError,
+            MethodNotFoundError,
+            MethodNotApplicableError,
+            EditionExistsError,
+            EditionNotRevisableError,
+            UnknownReferenceError,
+            InvalidError,
+        ),
+    },
 )
 async def freeze_edition(
     body: EditionIn,
@@ -110,6 +117,8 @@ async def _cut(session: Session, body: EditionIn, minimum_n: int, moment: Moment
     with refusals:
         body.check()
     with refusals:
+        rules.check_begun(period.parse(body.period), period.local_day(moment.at))
+    with refusals:
         await _check_revision(session, body)
     with refusals:
         found = await freezing.cut(session, body, minimum_n, moment)
@@ -152,13 +161,21 @@ async def _check_revision(session: Session, body: EditionIn) -> None:
 @router.post(
     "/{edition}/publish",
     operation_id="publish_edition",
-    responses=problems(EditionNotFoundError, EditionNotRevisableError),
+    responses=problems(EditionNotFoundError, EditionNotRevisableError, rules.EditionEmptyError),
 )
 async def publish_edition(
     edition: Code, session: Session, caller: EditionWriter, moment: Now
 ) -> EditionOut:
-    """Publish an edition for good: everybody can read it from now on, and nobody change it."""
+    """Publish an edition for good: everybody can read it from now on, and nobody change it.
+
+    It must rank somebody, unless it supersedes another.
+    """
     caller.check_unlimited()
+    entry = await editions.hold(session, edition)
+    if entry.edition.published_at is None:
+        content = await editions.document(session, edition)
+        # It may be large: meanwhile others are served.
+        rules.check_publishable(await asyncio.to_thread(json.loads, content))
     return edition_out(await editions.publish(session, edition, caller.key, moment))
 
 
@@ -181,9 +198,11 @@ async def discard_edition(edition: Code, session: Session, caller: EditionWriter
 )
 async def get_differences(
     edition: Code,
+    response: Response,
     session: Snapshot,
     caller: IndexReader,
     moment: Now,
+    language: Language,
     secret: ReferenceKey,
     against: Annotated[
         Code | None, Query(description="Another edition; without it, what is known now")
@@ -202,21 +221,13 @@ async def get_differences(
         after = json.loads(await readable(session, against, caller, "/query/against"))
         if any(after[name] != before[name] for name in ("peer_group", "period")):
             raise InvalidError(Fault("/query/against", "not-of-the-same"))
-    found = rules.differences(before, after)
-    return DifferencesOut(
+    answer = DifferencesOut(
         edition=edition,
         against=against,
         as_of=moment,
+        terms=terms_differing(before, after),
         compared=sum(len(part["figures"]) for part in before["agencies"]),
-        items=[
-            DifferenceOut.model_validate(
-                {
-                    "agency": one.agency,
-                    "criterion": one.criterion,
-                    "published": one.before,
-                    "now": one.after,
-                }
-            )
-            for one in found
-        ],
+        items=[difference_out(one, language) for one in differences(before, after)],
     )
+    tag_figures(response, answer)
+    return answer

@@ -64,10 +64,13 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
         return Fault(pointer(error["loc"]), kind, error.get("ctx") or {})
     code = _CODES.get(kind, "wrong-type")
     context = error.get("ctx") or {}
-    limit = next((str(context[name]) for name in _LIMITS if name in context), "")
+    limit = next((context[name] for name in _LIMITS if name in context), "")
     if code == "bad-format" and limit == CODE_PATTERN:
         code = "bad-code"
-    limit = limit.replace("' or '", "', '").replace("'", "")
+    if isinstance(limit, float) and limit.is_integer():
+        limit = int(limit)
+    if isinstance(limit, str):
+        limit = limit.replace("' or '", "', '").replace("'", "")
     return Fault(pointer(error["loc"]), code, {"limit": limit, "allowed": limit})
 
 

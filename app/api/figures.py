@@ -139,8 +139,10 @@ class FigureOut(Out):
     share_rated: float | None = Field(description="Rated dossiers in percent of those returned")
     findings: list[FindingOut]
     options: list[OptionOut] = Field(description="Counts, when one question makes the figure")
-    rank: int | None = Field(default=None, description="As printed by the source")
-    peer_count: int | None = Field(default=None, description="Peers, as printed by the source")
+    rank: int | None = Field(default=None, description="In an edition, or as printed by the source")
+    peer_count: int | None = Field(
+        default=None, description="Peers, in an edition or as printed by the source"
+    )
     explanation: ExplanationOut | None = Field(
         default=None, description="With `explain=true`: how to make the value by hand"
     )

@@ -6,17 +6,17 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from app.api import catalog, edition_answers, texts
+from app.api import catalog, drafts, edition_answers, texts
 from app.api.catalog import CatalogOut
-from app.api.deps import CatalogueKnown, Language, Now, Presented, Session
+from app.api.deps import CatalogueKnown, Language, Presented, Session, identified
 from app.api.edition_answers import Document
-from app.api.edition_schemas import LATEST
+from app.api.edition_schemas import LATEST, EditionDocument
 from app.api.errors import STATUS, described, problem, public_problems
 from app.api.indices import IndicesOut
 from app.api.ranking_schemas import RankingOut
@@ -34,12 +34,15 @@ from app.db import editions
 from app.db.editions import Contents, Publication, Rendered
 from app.db.known import Known
 from app.domain.access import Caller
+from app.domain.comparison import CriterionNotFoundError
 from app.domain.errors import (
     AgencyNotAllowedError,
     AgencyNotFoundError,
+    CredentialMissingError,
     CredentialUnknownError,
     EditionNotFoundError,
     Fault,
+    ScopeMissingError,
 )
 from app.reports.data_package import data_package
 
@@ -74,10 +77,7 @@ class FromMemory(APIRoute):
 router = APIRouter(prefix="/v1/editions", tags=["editions"], route_class=FromMemory)
 Answers = dict[int | str, dict[str, Any]]
 
-EXAMPLE = {"format": "hailong-edition@1", "code": "so-ban-nganh-2026-q1", "agencies": []}
-JSON_DOCUMENT: Answers = {
-    200: {"content": {"application/json": {"schema": {"type": "object"}, "example": EXAMPLE}}}
-}
+DOCUMENT: Answers = {200: {"model": EditionDocument, "description": "The document"}}
 ZIPPED = {"schema": {"type": "string", "format": "binary"}, "example": "PK\u0003\u0004"}
 ZIP: Answers = {200: {"content": {"application/zip": ZIPPED}, "description": "The data package"}}
 
@@ -86,7 +86,10 @@ ZIP: Answers = {200: {"content": {"application/zip": ZIPPED}, "description": "Th
     "/{edition}/rankings/{criterion}",
     operation_id="get_published_ranking",
     response_model=RankingOut,
-    responses={200: csv_described(RANKING_COLUMNS), **public_problems(EditionNotFoundError)},
+    responses={
+        200: csv_described(RANKING_COLUMNS),
+        **public_problems(EditionNotFoundError, CriterionNotFoundError),
+    },
 )
 async def get_published_ranking(
     edition: Code, criterion: Code, request: Request, known: CatalogueKnown, language: Language
@@ -119,18 +122,35 @@ async def get_published_indices(
     return _table_or_json(request, found, made, (INDEX_COLUMNS, rows_of_indices))
 
 
-@router.get("", operation_id="list_editions", responses=public_problems())
+@router.get(
+    "",
+    operation_id="list_editions",
+    responses={
+        **public_problems(),
+        401: described(401, [CredentialMissingError.code, CredentialUnknownError.code]),
+        403: described(403, [ScopeMissingError.code]),
+    },
+)
 async def list_editions(
     request: Request,
     response: Response,
     session: Session,
     language: Language,
+    presented: Presented,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
+    state: Annotated[
+        Literal["published", "draft"], Query(description="Drafts: for keys with `editions:write`")
+    ] = "published",
 ) -> CatalogOut:
-    """Published editions, the latest first, as a catalogue of datasets (DCAT)."""
-    response.headers["Vary"] = "Accept-Language"
-    entries = await editions.list_page(session, cursor, limit + 1)
+    """Published editions, the latest first, as a catalogue of datasets (DCAT); or one's drafts."""
+    if state == "draft":
+        response.headers.update({"Cache-Control": "private, no-cache", **BY_KEY})
+        caller = await _editor(request, presented)
+        entries = await drafts.shown(session, caller, cursor, limit + 1)
+    else:
+        response.headers["Vary"] = "Accept-Language"
+        entries = await editions.list_page(session, cursor, limit + 1)
     following = entries[limit - 1].edition.code if len(entries) > limit else None
     if following:
         url = request.url.include_query_params(cursor=following)
@@ -138,26 +158,38 @@ async def list_editions(
     return catalog.catalog(entries[:limit], following, language)
 
 
+async def _editor(request: Request, presented: Presented) -> Caller:
+    """Who asks for drafts; a refusal without a key for editions."""
+    if presented is None:
+        raise CredentialMissingError
+    caller = await identified(request, presented.credentials)
+    caller.check_scope(drafts.SCOPE)
+    return caller
+
+
 @router.get(
     f"/{LATEST}",
     operation_id="get_latest_edition",
     response_class=Response,
-    responses={**JSON_DOCUMENT, **public_problems(EditionNotFoundError)},
+    responses={**DOCUMENT, **public_problems(EditionNotFoundError)},
 )
 async def get_latest_edition(
     request: Request,
     known: CatalogueKnown,
     peer_group: Annotated[Code | None, Query(description="Default: of any group")] = None,
 ) -> Response:
-    """The document of the latest period's edition that nothing has superseded."""
+    """The document of the latest period's edition that nothing has superseded and that ranks."""
     # Who holds a connection must not wait for the one that what is known is read on.
     async with request.app.state.sessions() as session:
-        code = await editions.latest(session, peer_group)
-    found = await known.publication(code)
-    answer = _document(found)
-    answer.headers["Content-Location"] = f"/v1/editions/{found.code}"
-    answer.headers["Cache-Control"] = "public, no-cache"
-    return answer
+        codes = await editions.current(session, peer_group)
+    for code in codes:
+        found = await known.publication(code)
+        if (await _contents(found)).ranked:
+            answer = _document(found)
+            answer.headers["Content-Location"] = f"/v1/editions/{found.code}"
+            answer.headers["Cache-Control"] = "public, no-cache"
+            return answer
+    raise EditionNotFoundError(Fault("/query/peer_group", "no-edition-yet"))
 
 
 @router.get(
@@ -165,14 +197,14 @@ async def get_latest_edition(
     operation_id="get_edition",
     response_class=Response,
     responses={
-        **JSON_DOCUMENT,
+        **DOCUMENT,
         **public_problems(EditionNotFoundError),
         401: described(401, [CredentialUnknownError.code]),
         403: described(403, [AgencyNotAllowedError.code]),
     },
 )
 async def get_edition(
-    edition: Code, request: Request, known: CatalogueKnown, moment: Now, presented: Presented
+    edition: Code, request: Request, known: CatalogueKnown, presented: Presented
 ) -> Response:
     """An edition's document: canonical JSON, byte for byte what its digest is of.
 
@@ -184,32 +216,12 @@ async def get_edition(
         if presented is None:
             # A cache must not answer somebody with a key so.
             return problem(request, STATUS[type(refusal)], refusal.code, refusal.faults, BY_KEY)
-    caller = (await known.credential(presented.credentials)).at(moment)
+    caller = await identified(request, presented.credentials)
     async with request.app.state.sessions() as session:
-        draft = await readable(session, edition, caller)
+        draft = await drafts.readable(session, edition, caller)
     answer = _document(Publication(edition, draft, sha256(draft).hexdigest(), None))
     answer.headers.update({"Cache-Control": "private, no-cache", "Vary": "Authorization"})
     return answer
-
-
-async def readable(
-    session: Session, edition: str, caller: Caller, pointer: str = "/path/edition"
-) -> bytes:
-    """An edition's document; a draft's only for those who could have frozen it.
-
-    One without agencies is nobody's but its author's, and theirs whose key is not limited.
-    """
-    entry = await editions.get(session, edition, pointer)
-    content = await editions.document(session, edition)
-    if entry.edition.published_at is None:
-        if "editions:write" not in caller.scopes:
-            raise EditionNotFoundError(Fault(pointer, "edition-not-found", {"code": edition}))
-        agencies = edition_answers.contents(json.loads(content)).agencies
-        for agency in sorted(agencies):
-            caller.check_agency(agency, pointer)
-        if not agencies and entry.edition.frozen_by != caller.key:
-            caller.check_unlimited()
-    return content
 
 
 @router.get(

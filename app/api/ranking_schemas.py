@@ -90,7 +90,7 @@ class ChangeOut(Out):
     reasons: list[Literal["peers-differ", "questionnaire-differs", "method-differs"]]
 
 
-class RowOut(Out):
+class RankedOut(Out):
     """An agency's place. Equal exact values share a rank and the next is skipped."""
 
     rank: int | None = Field(description="None where a source printed no rank")
@@ -144,6 +144,6 @@ class RankingOut(Out):
     )
     as_of: Moment
     edition: str | None
-    rows: list[RowOut]
+    rows: list[RankedOut]
     unranked: list[UnrankedOut]
     total: FigureOut | None = Field(description="All ranked peers' forms together")

@@ -22,16 +22,16 @@ from app.api.methods import method_ref
 from app.api.ranking_schemas import (
     ChangeOut,
     ImprovementOut,
+    RankedOut,
     RankingOut,
     RankingQuery,
-    RowOut,
     UnrankedOut,
 )
 from app.api.schemas import PeriodOut, in_language
 from app.api.tables import RANKING_COLUMNS, csv_answer, csv_described, rows_of_ranking, wants_csv
 from app.domain.advice import Lever
 from app.domain.change import Change, earlier
-from app.domain.comparison import changes
+from app.domain.comparison import CriterionNotFoundError, changes
 from app.domain.errors import (
     InvalidError,
     MethodNotApplicableError,
@@ -59,6 +59,7 @@ router = APIRouter(prefix="/v1/rankings", tags=["figures"])
             PeerGroupNotFoundError,
             SurveyNotFoundError,
             MethodNotFoundError,
+            CriterionNotFoundError,
             MethodNotApplicableError,
             InvalidError,
         ),
@@ -170,12 +171,12 @@ class Row:
     change: Change | None
 
 
-def _row(row: Row, terms: Terms, language: Language) -> RowOut:
+def _row(row: Row, terms: Terms, language: Language) -> RankedOut:
     standing, lever, change = row.standing, row.lever, row.change
     shown = figure_out(standing.figure, row.reach, language)
-    fields = shown.model_dump(include=set(RowOut.model_fields) & set(FigureOut.model_fields))
+    fields = shown.model_dump(include=set(RankedOut.model_fields) & set(FigureOut.model_fields))
     fields["rank"] = standing.place.rank
-    return RowOut(
+    return RankedOut(
         **fields,
         rank_low=standing.low,
         rank_high=standing.high,

@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
+from app.db import webhooks
 from app.db.tables import Edition
+from app.domain.comparison import CriterionNotFoundError
 from app.domain.errors import (
     AgencyNotFoundError,
     EditionExistsError,
@@ -23,6 +25,7 @@ from app.domain.errors import (
     InvalidError,
     UnknownReferenceError,
 )
+from app.domain.webhook import edition_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,23 @@ async def _find(session: AsyncSession, code: str) -> Entry | None:
     return None if found is None else Entry(*found)
 
 
-async def document(session: AsyncSession, code: str) -> bytes:
-    """The edition's document."""
+async def hold(session: AsyncSession, code: str) -> Entry:
+    """The edition, which nobody changes or discards until the transaction ends.
+
+    Raises EditionNotFoundError.
+    """
+    mine = select(col(Edition.code)).where(col(Edition.code) == code).with_for_update()
+    await session.execute(mine)
+    return await get(session, code)
+
+
+async def document(session: AsyncSession, code: str, pointer: str = "/path/edition") -> bytes:
+    """The edition's document; raises EditionNotFoundError."""
     stmt = select(col(Edition.document)).where(col(Edition.code) == code)
-    return (await session.scalars(stmt)).one()
+    found = await session.scalar(stmt)
+    if found is None:
+        raise EditionNotFoundError(Fault(pointer, "edition-not-found", {"code": code}))
+    return found
 
 
 async def held(session: AsyncSession, code: str, request: bytes) -> Entry | None:
@@ -91,10 +107,11 @@ async def freeze(session: AsyncSession, values: dict[str, Any]) -> tuple[Entry, 
     Raises EditionExistsError when another request took its code.
     """
     stmt = insert(Edition).values(**values).on_conflict_do_nothing().returning(Edition)
-    stored = await session.scalar(stmt)
-    if stored is not None:
-        return Entry(stored, None), False
-    return _same(await get(session, values["code"], "/code"), values["request"]), True
+    while (stored := await session.scalar(stmt)) is None:
+        # The one that stood in the way may have been discarded since.
+        if (entry := await _find(session, values["code"])) is not None:
+            return _same(entry, values["request"]), True
+    return Entry(stored, None), False
 
 
 async def publish(session: AsyncSession, code: str, by: str, at: datetime) -> Entry:
@@ -102,7 +119,7 @@ async def publish(session: AsyncSession, code: str, by: str, at: datetime) -> En
 
     Raises EditionNotFoundError, or EditionNotRevisableError when another has superseded the same.
     """
-    entry = await get(session, code)
+    entry = await hold(session, code)
     if entry.edition.published_at is not None:
         return entry
     try:
@@ -118,6 +135,9 @@ async def publish(session: AsyncSession, code: str, by: str, at: datetime) -> En
             Fault("/path/edition", "edition-not-revisable", params)
         ) from None
     await session.refresh(entry.edition, ["published_at", "published_by"])
+    row = entry.edition
+    told = edition_published(row.code, row.peer_group, (row.first, row.last), row.supersedes, at)
+    await webhooks.enqueue(session, at, told)
     return entry
 
 
@@ -130,38 +150,52 @@ async def discard(session: AsyncSession, code: str) -> None:
         raise EditionPublishedError(Fault("/path/edition", "edition-published", {"code": code}))
 
 
+_PUBLISHED = col(Edition.published_at).is_not(None)
+
+
 async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[Entry]:
     """Up to `limit` published editions, the latest first, that come after the one of that code.
 
     Raises InvalidError when that one is not published.
     """
-    published = (col(Edition.published_at), col(Edition.code))
-    stmt = _ENTRY.where(published[0].is_not(None))
+    return await _page(session, (_PUBLISHED, col(Edition.published_at)), after, limit)
+
+
+async def drafts(session: AsyncSession, after: str | None, limit: int) -> Sequence[Entry]:
+    """Up to `limit` editions that are not published, the last frozen first, after that code's.
+
+    Raises InvalidError when that one is no draft.
+    """
+    return await _page(session, (~_PUBLISHED, col(Edition.frozen_at)), after, limit)
+
+
+async def _page(
+    session: AsyncSession, kept: tuple[ColumnElement[bool], Any], after: str | None, limit: int
+) -> Sequence[Entry]:
+    """Up to `limit` of the editions kept, the last first, by the moment beside the condition."""
+    condition, moment = kept
+    stmt, code = _ENTRY.where(condition), col(Edition.code)
     if after is not None:
-        then = await session.scalar(select(published[0]).where(published[1] == after))
+        then = await session.scalar(select(moment).where(code == after, condition))
         if then is None:
             raise InvalidError(Fault("/query/cursor", "bad-cursor"))
-        stmt = stmt.where(tuple_(*published) < tuple_(then, after))
-    stmt = stmt.order_by(published[0].desc(), published[1].desc()).limit(limit)
+        stmt = stmt.where(tuple_(moment, code) < tuple_(then, after))
+    stmt = stmt.order_by(moment.desc(), code.desc()).limit(limit)
     return [Entry(*found) for found in await session.execute(stmt)]
 
 
-async def latest(session: AsyncSession, peer_group: str | None) -> str:
-    """The code of the newest period's published edition that nothing has superseded."""
+async def current(session: AsyncSession, peer_group: str | None) -> Sequence[str]:
+    """The codes of the published editions that nothing has superseded, the newest period first."""
     stmt = (
-        _ENTRY.where(col(Edition.published_at).is_not(None), col(_successor.code).is_(None))
+        _WHOLE.with_only_columns(col(Edition.code))
+        .where(_PUBLISHED, col(_successor.code).is_(None))
         .order_by(
             col(Edition.last).desc(), col(Edition.published_at).desc(), col(Edition.code).desc()
         )
-        .limit(1)
     )
     if peer_group is not None:
         stmt = stmt.where(col(Edition.peer_group) == peer_group)
-    found = (await session.execute(stmt)).first()
-    if found is None:
-        raise EditionNotFoundError(Fault("/query/peer_group", "no-edition-yet"))
-    latest_code: str = found[0].code
-    return latest_code
+    return (await session.scalars(stmt)).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +208,19 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The codes of the criteria and of the agencies that an edition has figures of."""
+    """The codes of the criteria and of the agencies that an edition has figures of.
+
+    `ranked` says whether any agency has a place.
+    """
 
     criteria: frozenset[str]
     agencies: frozenset[str]
+    ranked: bool
 
     def check_criterion(self, code: str) -> None:
-        """Nothing when the edition ranks by the criterion; else EditionNotFoundError."""
+        """Nothing when the edition ranks by the criterion; else CriterionNotFoundError."""
         if code not in self.criteria:
-            raise EditionNotFoundError(Fault("/path/criterion", "not-in-edition", {"code": code}))
+            raise CriterionNotFoundError(Fault("/path/criterion", "not-in-edition", {"code": code}))
 
     def check_agency(self, code: str) -> None:
         """Nothing when the edition has figures of the agency; else AgencyNotFoundError."""

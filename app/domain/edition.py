@@ -7,6 +7,7 @@ byte, and so compute the digest again.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
@@ -14,23 +15,49 @@ from typing import Any
 
 from app.domain.advice import Lever
 from app.domain.change import Change
+from app.domain.errors import DomainError, Fault, InvalidError
 from app.domain.evidence import Funnel, Reached, together
 from app.domain.figure import Figure, Finding, Terms
 from app.domain.forms import Forms
 from app.domain.measure import Level, Status
+from app.domain.period import Period
 from app.domain.questionnaire import Text
 from app.domain.standing import Ranking
 
 FORMAT = "hailong-edition@1"
+LARGEST = 2**53  # whole numbers up to it are exact in every JSON reader
 
 Json = dict[str, Any]
+
+
+class EditionEmptyError(DomainError):
+    """The edition ranks nobody, and takes the place of none that does."""
+
+    code = "edition-empty"
+
+
+def check_begun(period: Period, day: date) -> None:
+    """Nothing when the period has begun on that day; else InvalidError."""
+    if day < period.first:
+        raise InvalidError(Fault("/period", "period-not-begun", {"day": period.first}))
+
+
+def ranked(document: Mapping[str, Any]) -> bool:
+    """Whether any agency has a place by any criterion."""
+    return any(ranking["rows"] for ranking in document["rankings"])
+
+
+def check_publishable(document: Mapping[str, Any]) -> None:
+    """Nothing when the edition ranks somebody, or else withdraws another; or EditionEmptyError."""
+    if not ranked(document) and document["supersedes"] is None:
+        raise EditionEmptyError(Fault("/path/edition", "edition-empty", {"code": document["code"]}))
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
     """The document in the one way that it can be written.
 
     Its numbers are counts of people, and percentages and points with few decimals: those Python
-    writes as RFC 8785 asks, from 0.0001 on and up to 2^53.
+    writes as RFC 8785 asks, from 0.0001 on (no weight is less) and up to 2^53 (see `_sum`).
     """
     text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
@@ -134,8 +161,8 @@ def _figure(figure: Figure, scale: int) -> Json:
         "status": figure.status.value,
         "value": number(figure.value),
         "exact": None if exact is None else str(exact),
-        "numerator": number(ratio.numerator * scale) if ratio else None,
-        "denominator": number(ratio.denominator * scale) if ratio else None,
+        "numerator": _sum(ratio.numerator * scale) if ratio else None,
+        "denominator": _sum(ratio.denominator * scale) if ratio else None,
         # A source that prints a value does not print how many people it rests on.
         "n": None if measure.status is Status.OK and not measure.n else measure.n,
         "ci_low": number(figure.low),
@@ -145,6 +172,11 @@ def _figure(figure: Figure, scale: int) -> Json:
         "met": figure.met,
         "findings": [_finding(finding) for finding in figure.findings],
     }
+
+
+def _sum(points: Fraction) -> int | float | None:
+    """The sum as a number of JSON, or None where not every reader could hold it; `exact` does."""
+    return number(points) if points <= LARGEST else None
 
 
 def _finding(finding: Finding) -> Json:
@@ -228,52 +260,4 @@ def _change(change: Change | None, terms: Terms) -> Json | None:
         "rank": change.rank,
         "comparable": change.comparable,
         "reasons": list(change.reasons),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A figure or a rank that two documents do not have in common."""
-
-    agency: str
-    criterion: str
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """Where two editions of the same figures differ in status, value, people, target or rank."""
-    old, new = _entries(before), _entries(after)
-    return [
-        Difference(agency, criterion, old.get(key), new.get(key))
-        for key in dict.fromkeys((*old, *new))
-        if _said(old.get(key)) != _said(new.get(key))
-        for agency, criterion in (key,)
-    ]
-
-
-def _said(entry: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The entry without its value as shown, which may only be rounded otherwise."""
-    return entry and {name: said for name, said in entry.items() if name != "value"}
-
-
-COMPARED = ("status", "value", "exact", "n", "target")
-PLACED = ("rank", "rank_low", "rank_high")
-
-
-def _entries(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Per agency and criterion what two editions are compared by."""
-    places = {
-        (row["agency"], ranking["criterion"]): {name: row[name] for name in PLACED}
-        for ranking in document["rankings"]
-        for row in ranking["rows"]
-    }
-    unplaced = dict.fromkeys(PLACED)
-    return {
-        (part["agency"], figure["code"]): {
-            **{name: figure[name] for name in COMPARED},
-            **places.get((part["agency"], figure["code"]), unplaced),
-        }
-        for part in document["agencies"]
-        for figure in part["figures"]
     }

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from app.domain import standing, withholding
 from app.domain.advice import Lever
-from app.domain.figure import Figure, Finding, Target, Terms, judge
+from app.domain.figure import Figure, Finding, Terms, judge
 from app.domain.formulas import ONE, OVERALL
 from app.domain.measure import Base, Level, Measure, Part, Ratio, Status, label, question_key
 from app.domain.methods import At, not_applicable
@@ -38,9 +38,17 @@ TOTAL: Text = {"vi": "Tổng điểm chín chỉ số", "en": "Total of the nine
 
 @dataclass(frozen=True, slots=True)
 class Index(Measure):
-    """One of the nine indices that has points, and what earned them unless it is scored whole."""
+    """One of the nine indices that has points, what earned them unless scored whole, and whence."""
 
     earned: Earned | None = None
+    source: Source | None = None
+
+
+# What a reader must know of an index, by where its data come from.
+NOTES: Mapping[Source | None, Finding] = {
+    Source.SELF_ASSESSMENT: Finding("self-assessed", {}),
+    Source.DOSSIERS_AND_COMPLAINTS: Finding("complaints-self-reported", {}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +165,30 @@ def _index(score: IndexScore, status: Status) -> Measure:
         decimals=1,
         sampled=False,
         earned=score.earned,
+        source=score.source,
     )
 
 
-def judged(profile: Profile, level: Level, terms: Terms, targets: Sequence[Target]) -> list[Figure]:
-    """The figures of a level. Points are held against no target, which is in percent.
+def judged(profile: Profile, level: Level, terms: Terms) -> list[Figure]:
+    """The figures of a level. No target is set for them: those are for satisfied people.
 
-    Those of few people are without points already; of self-assessments there are no people.
+    Points of few people are left out already; of self-assessments there are no people.
     """
-    notes = profile.findings if level is Level.OVERALL else ()
     return [
-        judge(measure, terms, targets, notes)
-        if measure.decimals is None
-        else judge(measure, replace(terms, minimum_n=0), (), notes)
+        judge(
+            measure,
+            terms if measure.decimals is None else replace(terms, minimum_n=0),
+            (),
+            _notes(profile, measure),
+        )
         for measure in profile.at(level)
     ]
+
+
+def _notes(profile: Profile, measure: Measure) -> Sequence[Finding]:
+    if isinstance(measure, Index):
+        return [NOTES[measure.source]] if measure.source in NOTES else ()
+    return profile.findings if measure.level is Level.OVERALL else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +198,6 @@ class Profiled:
     method: str
     terms: Terms
     profiles: Mapping[str, Profile]
-    targets: Mapping[str, Sequence[Target]]
 
     def criteria(self) -> dict[str, Text]:
         """The total, and the indices where there are any."""
@@ -196,8 +212,7 @@ class Profiled:
         level = Level.OVERALL if criterion == "overall" else Level.CRITERION
         shown = {}
         for agency, profile in self.profiles.items():
-            aims = self.targets.get(agency, ())
-            found = {one.measure.code: one for one in judged(profile, level, self.terms, aims)}
+            found = {one.measure.code: one for one in judged(profile, level, self.terms)}
             missing = judge(label(level, criterion, {"vi": criterion}), self.terms, (), ())
             shown[agency] = found.get(criterion, missing)
         return shown
@@ -214,9 +229,12 @@ class Profiled:
         """Nothing: the profile itself says what counts."""
         return frozenset()
 
-    def total(self, _criterion: str, _ranking: Ranking) -> Figure | None:
-        """None: the profiles are of agencies."""
-        return None
+    def total(self, criterion: str, ranking: Ranking) -> Figure | None:
+        """All dossiers of the ranked peers, a census; None of points, which are of agencies."""
+        whole = standing.added_up(ranking, criterion, DOSSIERS) if self.method == QD766 else None
+        if whole is None:
+            return None
+        return judge(whole, self.terms, (), [FEEDBACK_NOT_RECORDED])
 
     def lever(self, _agency: str) -> Lever | None:
         """None: the profiles have no criteria of satisfaction."""

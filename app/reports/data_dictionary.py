@@ -32,6 +32,10 @@ FINDINGS: Mapping[str, str] = {
     "mean-of-units": "số đơn vị được đưa vào trung bình / how many units the mean is made of",
     "feedback-not-recorded": "hệ thống chưa ghi nhận phản ánh, kiến nghị nên chưa trừ các hồ sơ "
     "này / feedback about dossiers is not recorded, so none is subtracted",
+    "self-assessed": "cơ quan tự đánh giá, không phải kết quả khảo sát / "
+    "assessed by the agency itself, not the result of a survey",
+    "complaints-self-reported": "hồ sơ có phản ánh, kiến nghị đúng do cơ quan tự khai / "
+    "which dossiers had justified complaints is what the agency itself reported",
     "indices-missing": "thiếu chỉ số nên chưa có tổng điểm / "
     "indices have no points, so there is no total",
     "grade-excellent": f"Xuất sắc: {GRADE} (Excellent)",
@@ -49,6 +53,10 @@ KINDS: Mapping[str, Mapping[str, object]] = {
     "amount": {"type": "number", "constraints": {"minimum": 0}},
     "count": {"type": "integer", "constraints": {"minimum": 0}},
     "place": {"type": "integer", "constraints": {"minimum": 1}},
+    "points_apart": {"type": "number"},
+    "places_apart": {"type": "integer"},
+    "yes": {"type": "boolean"},
+    "codes": {"type": "string"},
     "status": {"type": "string", "constraints": {"required": True, "enum": list(STATUSES)}},
     "measure": {
         "type": "string",
@@ -134,5 +142,46 @@ COLUMNS: Mapping[str, Column] = {
         "percent",
         "Hồ sơ được đánh giá của cơ quan, tính bằng phần trăm số hồ sơ đã trả kết quả",
         "Rated dossiers of the agency in percent of those whose result was returned",
+    ),
+    "tied_with": (
+        "codes",
+        "Mã các cơ quan đồng hạng, cách nhau bằng dấu chấm phẩy",
+        "Codes of the agencies that share the rank, separated by semicolons",
+    ),
+    "target": ("percent", "Chỉ tiêu của kỳ, phần trăm", "Value to reach in the period, percent"),
+    "gap": (
+        "points_apart",
+        "Giá trị chính xác trừ chỉ tiêu, điểm phần trăm",
+        "Exact value less target, percentage points",
+    ),
+    "met": (
+        "yes",
+        "Giá trị chính xác có đạt chỉ tiêu hay không",
+        "Whether the exact value reaches the target",
+    ),
+    "findings": (
+        "codes",
+        "Mã các lưu ý, cách nhau bằng dấu chấm phẩy; chi tiết trong edition.json",
+        "Codes of what is noted, separated by semicolons; the details are in edition.json",
+    ),
+    "change_value": (
+        "points_apart",
+        "Thay đổi so với kỳ trước",
+        "What changed since the period before",
+    ),
+    "change_rank": (
+        "places_apart",
+        "Số bậc thay đổi so với kỳ trước; số âm là lên hạng",
+        "Places since the period before; below 0 is a rise",
+    ),
+    "change_comparable": (
+        "yes",
+        "Hai kỳ có so sánh được hay không; nếu không, thay đổi không nói lên điều gì",
+        "Whether the two periods can be compared; if not, the change says little",
+    ),
+    "change_reasons": (
+        "codes",
+        "Vì sao không so sánh được: khác cơ quan trong khối, khác mẫu phiếu, khác phương pháp",
+        "Why they cannot be compared: other peers, another questionnaire, another method",
     ),
 }

@@ -14,6 +14,8 @@ from app.reports import csv_table
 from app.reports.data_dictionary import COLUMNS, FINDINGS, KINDS, STATUSES, Column
 from app.reports.data_regimes import REGIMES
 
+_PLACE = ("rank", "rank_low", "rank_high", "tied_with")
+
 _README = """\
 # {title}
 
@@ -22,7 +24,8 @@ _README = """\
 ## Tiếng Việt
 
 - `figures.csv`: mỗi dòng là số liệu của một cơ quan theo một tiêu chí, kể cả số liệu không có giá
-  trị. Bảng mã UTF-8, cột cách nhau bằng dấu phẩy, dấu thập phân là dấu chấm, ô trống là không có.
+  trị. Số liệu chung của các cơ quan được xếp hạng (`total`) chỉ có trong `edition.json`. Bảng mã
+  UTF-8, cột cách nhau bằng dấu phẩy, dấu thập phân là dấu chấm, ô trống là không có.
 - `edition.json`: toàn văn bản công bố.
 - `datapackage.json`: mô tả theo chuẩn Data Package 2.0 (<https://datapackage.org>).
 
@@ -36,8 +39,9 @@ mềm bảng tính coi là công thức (=, +, -, @) có thêm dấu nháy đơn
 
 ## English
 
-- `figures.csv`: one row for each agency and criterion, also where there is no value. UTF-8, commas
-  between columns, a point before decimals, empty where there is nothing.
+- `figures.csv`: one row for each agency and criterion, also where there is no value. The `total` of
+  all ranked agencies stands in `edition.json` only. UTF-8, commas between columns, a point
+  before decimals, empty where there is nothing.
 - `edition.json`: the whole edition.
 - `datapackage.json`: the description, a Data Package 2.0 (<https://datapackage.org>).
 
@@ -121,7 +125,9 @@ def _rows(edition: Mapping[str, Any]) -> Iterator[dict[str, object]]:
                 "criterion": figure["code"],
                 "criterion_name": criteria[figure["code"]],
                 "measured_in": edition["method"]["unit"],
-                **{column: place.get(column) for column in ("rank", "rank_low", "rank_high")},
+                **{column: place.get(column) for column in _PLACE},
+                **{f"change_{part}": said for part, said in (place.get("change") or {}).items()},
+                "findings": [finding["code"] for finding in figure["findings"]],
                 "peer_count": peers.get(figure["code"]),
                 "method": edition["method"]["id"],
                 "view": edition["view"],
@@ -147,7 +153,7 @@ def _described(edition: Mapping[str, Any]) -> dict[str, Any]:
         "name": edition["code"].lower(),
         "title": _both(edition["title"]),
         "description": _summary(edition),
-        "version": "1.0.0",  # of the layout; a revised edition is another package
+        "version": "1.1.0",  # of the layout; a revised edition is another package
         "created": edition["frozen_at"],
         "sources": [{"title": one} for one in sources],
     }

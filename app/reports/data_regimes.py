@@ -29,6 +29,11 @@ _NO_LIMITS: Mapping[str, Column] = {
     "rank_low": ("place", *_EMPTY),
     "rank_high": ("place", *_EMPTY),
 }
+_NO_TARGETS: Mapping[str, Column] = {
+    "target": ("percent", *_EMPTY),
+    "gap": ("points_apart", *_EMPTY),
+    "met": ("yes", *_EMPTY),
+}
 
 REGIMES: Mapping[str, Regime] = {
     "ratings": Regime(
@@ -89,6 +94,7 @@ intervals nor rank intervals.""",
         ),
         {
             **_NO_LIMITS,
+            **_NO_TARGETS,
             "criterion": (
                 "text",
                 "overall là tỷ lệ hồ sơ hài lòng",
@@ -131,6 +137,7 @@ neither intervals nor rank intervals.""",
         ),
         {
             **_NO_LIMITS,
+            **_NO_TARGETS,
             "criterion": (
                 "text",
                 "Số thứ tự của chỉ số (1–9); overall là tổng điểm",

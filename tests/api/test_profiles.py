@@ -72,23 +72,22 @@ async def test_unrated_dossiers_count_as_satisfied_and_late_and_bad_ones_are_sub
     )
 
 
-async def test_the_share_of_dossiers_is_held_against_a_target_and_points_are_not(dossiers, make):
+async def test_targets_for_satisfied_people_judge_no_dossiers_and_no_points(dossiers, make):
     await make.put("/v1/targets/A1/2026/overall", {"value": 60})
     await make.put("/v1/targets/A1/2026/5", {"value": 90})
-    await make.put(ENTERED, FULL)
-    figure = await overall(dossiers, method=QD766)
-    assert (figure["target"], figure["gap"], figure["met"]) == (60.0, -10.0, False)
-    figures = [
-        await overall(dossiers, method=TT01),
-        *(await by_code(dossiers, method=TT01)).values(),
-    ]
-    assert {figure["target"] for figure in figures} == {None}
-    await make.put(ENTERED, {"points": {}})
-    figures = [
-        await overall(dossiers, method=TT01),
-        *(await by_code(dossiers, method=TT01)).values(),
-    ]
-    assert {figure["target"] for figure in figures} == {None}
+    for body in (FULL, {"points": {}}):
+        await make.put(ENTERED, body)
+        figures = [
+            await overall(dossiers, method=QD766),
+            await overall(dossiers, method=TT01),
+            *(await by_code(dossiers, method=TT01)).values(),
+        ]
+        told = ("target", "gap", "met")
+        assert {tuple(figure[name] for name in told) for figure in figures} == {(None, None, None)}
+    await make.peer_group("g", "A1")
+    query = {"peer_group": "g", "period": "2026", "method": QD766}
+    (row,) = (await dossiers.get("/v1/rankings", params=query)).json()["rows"]
+    assert (row["value"], row["target"], row["met"]) == (50.0, None, None)
 
 
 async def test_too_few_raters_are_not_given_away_by_the_dossiers(department, make):
@@ -267,8 +266,51 @@ async def test_dossiers_and_points_are_ranked_and_nothing_is_a_sample(peers, met
     }
     assert {row["agency"]["code"]: row["share_rated"] for row in rows} == {"A1": 70.0, "A2": 0.0}
     assert [(u["agency"]["code"], u["status"]) for u in answer["unranked"]] == [("A3", "pending")]
-    assert (answer["peer_count"], answer["total"], answer["rank_basis"]) == (3, None, "computed")
+    assert (answer["peer_count"], answer["rank_basis"]) == (3, "computed")
     assert answer["method"]["regime"] in {"qd766", "tt01-2018"}
+
+
+async def test_the_total_of_dossiers_adds_up_the_ranked_agencies_and_points_have_none(peers, make):
+    query = {"peer_group": "g", "period": "2026"}
+    total = (await peers.get("/v1/rankings", params=query | {"method": QD766})).json()["total"]
+    told = ("value", "numerator", "denominator", "n", "ci_low", "ci_high", "target")
+    assert [total[name] for name in told] == [66.67, 10, 15, 15, None, None, None]
+    assert (total["response_rate"], total["share_rated"]) == (None, 46.67)
+    assert [one["code"] for one in total["findings"]] == ["feedback-not-recorded"]
+    for criterion in ("overall", "5"):
+        asked = query | {"method": TT01, "criterion": criterion}
+        assert (await peers.get("/v1/rankings", params=asked)).json()["total"] is None
+    for _ in range(4):
+        await make.dossier("A3")
+    again = (await peers.get("/v1/rankings", params=query | {"method": QD766})).json()
+    assert [one["status"] for one in again["unranked"]] == ["too_few"]
+    assert again["total"]["denominator"] == 15
+
+
+async def test_an_index_says_whether_the_agency_assessed_itself(department, make):
+    form = questionnaire(("tt01-3", [two_one_none("q1")]))
+    await make.survey("s2", "A1", form=form)
+    for _ in range(5):
+        await make.dossier()
+    await make.put(ENTERED, FULL | {"points": {"5": 2, "6": 2, "8": 2}})
+    await make.sheet({"q1": {"2": 5, "1": 3}}, 8, survey="s2")
+    found = await by_code(department, method=TT01, survey="s2")
+    said = {code: [note["code"] for note in one["findings"]] for code, one in found.items()}
+    own = {code: ["self-assessed"] for code in "24568"}
+    assert said == own | {"1": [], "3": [], "7": ["complaints-self-reported"], "9": []}
+    alone = await by_code(department, method=TT01)
+    assert [note["code"] for note in alone["3"]["findings"]] == ["self-assessed"]
+    for language, words in (("vi", "tự đánh giá"), ("en", "itself")):
+        department.headers["Accept-Language"] = language
+        (note,) = (await by_code(department, method=TT01))["5"]["findings"]
+        assert words in note["detail"]
+
+
+async def test_what_an_agency_counts_itself_is_nobodys_answer_and_may_be_few(department, make):
+    await make.put(ENTERED, FULL | {"counts": {"2": [1, 0, 0]}})
+    found = await by_code(department, method=TT01)
+    assert [found["2"][name] for name in ("value", "n", "status")] == [2.0, 1, "ok"]
+    assert [found["5"][name] for name in ("value", "n", "status")] == [2.0, 1, "ok"]
 
 
 async def test_an_index_of_the_nine_can_be_ranked_by_and_a_share_has_none(peers):

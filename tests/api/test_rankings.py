@@ -1,6 +1,7 @@
 """Agencies ranked among their peers."""
 
 import pytest
+from factories import five_levels, questionnaire
 
 QUERY = {"peer_group": "g", "survey": "s1", "period": "2026"}
 
@@ -61,8 +62,38 @@ async def test_a_ranking_can_be_made_by_each_method(peers, method):
     assert answer["rows"][0]["agency"]["code"] == "A2"
 
 
-async def test_a_ranking_by_a_criterion_nobody_was_asked_has_no_rows(peers):
-    answer = await ranking(peers, criterion="parking")
+async def test_nobody_is_ranked_by_a_criterion_that_no_form_asks(peers, make):
+    for more in ({}, {"method": "tt01-2018@1"}, {"method": "mean-of-criteria@1"}):
+        query = QUERY | {"criterion": "parking"} | more
+        answer = await peers.get("/v1/rankings", params=query)
+        assert (answer.status_code, answer.json()["code"]) == (404, "criterion-not-found")
+        (fault,) = answer.json()["errors"]
+        assert (fault["pointer"], fault["code"]) == ("/query/criterion", "criterion-not-found")
+        assert "parking" in fault["detail"]
+    await printed(make, "A1", "81.5")
+    query = {"peer_group": "g", "source": "sipas", "period": "2026", "criterion": "access"}
+    answer = await peers.get("/v1/rankings", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (404, "criterion-not-found")
+    assert (await peers.get("/v1/rankings", params=query | {"criterion": "overall"})).is_success
+
+
+async def test_an_unknown_criterion_is_named_beside_what_else_is_wrong(peers):
+    query = QUERY | {"peer_group": "none", "criterion": "parking"}
+    answer = await peers.get("/v1/rankings", params=query)
+    assert [(one["pointer"], one["code"]) for one in answer.json()["errors"]] == [
+        ("/query/peer_group", "peer-group-not-found"),
+        ("/query/criterion", "criterion-not-found"),
+    ]
+    query = QUERY | {"survey": "none", "criterion": "parking"}
+    answer = await peers.get("/v1/rankings", params=query)
+    assert [one["code"] for one in answer.json()["errors"]] == ["survey-not-found"]
+
+
+async def test_a_criterion_that_a_form_asks_ranks_nobody_where_nobody_was_asked_it(peers, make):
+    form = questionnaire(("access", [five_levels("q1")]), ("parking", [five_levels("q2")]))
+    await make.survey("s2", "A1", form=form)
+    await make.peer_group("h", "A2")
+    answer = await ranking(peers, survey="s2", peer_group="h", criterion="parking")
     assert answer["rows"] == []
     assert {peer["status"] for peer in answer["unranked"]} == {"not_asked"}
 

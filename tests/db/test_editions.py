@@ -246,6 +246,36 @@ async def test_a_revision_that_was_stored_and_published_meanwhile_is_the_same_on
     assert answer.json()["digest"] == first["digest"]
 
 
+async def test_what_was_discarded_while_somebody_published_it_is_not_found(committed, admin):
+    await frozen(admin)
+    await committed.session.execute(text("DELETE FROM edition WHERE code = 'e'"))
+    publishing = asyncio.create_task(admin.post("/v1/editions/e/publish"))
+    await waiting(committed)
+    await committed.session.commit()
+    answer = await publishing
+    assert (answer.status_code, answer.json()["code"]) == (404, "edition-not-found")
+
+
+async def test_who_publishes_is_told_the_digest_of_what_everybody_reads(committed, admin):
+    async def frozen_anew():
+        await admin.post("/v1/editions/e/discard")
+        return await admin.post("/v1/editions", json=ASKED)
+
+    await frozen(admin)
+    for _ in range(50):
+        answers = await asyncio.gather(
+            admin.post("/v1/editions/e/publish"), frozen_anew(), frozen_anew()
+        )
+        assert {answer.status_code for answer in answers} <= {200, 201, 404, 409}
+        told = answers[0].json()
+        if answers[0].status_code == 200:
+            assert told["state"] == "published"
+            content = await admin.get("/v1/editions/e")
+            assert told["digest"] == f"sha-256:{hashlib.sha256(content.content).hexdigest()}"
+            return
+    raise AssertionError
+
+
 async def test_of_drafts_that_supersede_the_same_published_at_once_one_is(committed, admin):
     await frozen(admin)
     await publish(admin)

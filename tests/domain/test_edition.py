@@ -1,6 +1,7 @@
 """The document of an edition: written in one way only, and without a number that is not exact."""
 
 import json
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -11,13 +12,17 @@ from hypothesis import strategies as st
 from app.domain.change import Change
 from app.domain.edition import (
     AgencyPart,
+    EditionEmptyError,
     RankingPart,
     canonical,
-    differences,
+    check_begun,
+    check_publishable,
     document,
     finding,
     number,
 )
+from app.domain.edition_differences import differences, terms_differing
+from app.domain.errors import InvalidError
 from app.domain.evidence import Funnel
 from app.domain.figure import Finding, Rounding, Target, Terms, judge
 from app.domain.forms import Forms
@@ -52,19 +57,39 @@ def share(satisfied, answers, criterion="overall"):
     )
 
 
-def edition(*agencies, terms=TERMS, findings=(), targets=(), change=None):
+HEAD = {
+    "code": "e",
+    "surveys": [{"code": "s1", "title": {"vi": "Đợt 1"}}],
+    "source": None,
+    "earlier_surveys": [],
+    "method": {"id": "top2-share@1", "name": {"vi": "Tỷ lệ"}},
+    "base": "answers",
+    "view": "as_was",
+    "rounding": "half_up",
+    "decimals": 2,
+    "minimum_n": 5,
+    "supersedes": None,
+}
+
+
+def edition(*agencies, terms=TERMS, findings=(), targets=(), change=None, totals=(), **head):
     figures = {
         code: [judge(measure, terms, targets, findings) for measure in measures]
         for code, *measures in agencies
     }
-    parts = [AgencyPart(code, NO_FORMS, Funnel(), own) for code, own in figures.items()]
+    reached = head.pop("reached", {})
+    parts = [
+        AgencyPart(code, *reached.get(code, (NO_FORMS, Funnel())), own)
+        for code, own in figures.items()
+    ]
     rankings = []
     for place, first in enumerate(next(iter(figures.values()), [])):
         ranking = rank({code: own[place] for code, own in figures.items()})
         changes = {row.place.agency: change for row in ranking.rows} if change else {}
         code, name = first.measure.code, first.measure.name
-        rankings.append(RankingPart(code, name, len(figures), ranking, changes, {}, None))
-    return document({"code": "e"}, terms, parts, rankings)
+        total = judge(totals[place], terms, (), ()) if totals else None
+        rankings.append(RankingPart(code, name, len(figures), ranking, changes, {}, total))
+    return document(HEAD | head, terms, parts, rankings)
 
 
 def figures_of(made):
@@ -76,6 +101,13 @@ def test_what_was_read_can_be_written_again_byte_for_byte(drawn):
     written = canonical(drawn)
     assert canonical(json.loads(written)) == written
     assert b"\n" not in written
+
+
+def test_sums_that_no_number_of_json_holds_exactly_are_left_to_the_exact_value():
+    tiny = share(Fraction(1, 3), 2**53)
+    (figure,) = figures_of(edition(("A1", tiny)))["A1"]
+    assert (figure["numerator"], figure["denominator"]) == (1, None)
+    assert Fraction(figure["exact"]) == Fraction(100, 3 * 2**53)
 
 
 @given(documents)
@@ -215,6 +247,96 @@ def test_a_figure_differs_in_what_it_says(now, targets, field):
     assert found.before[field] != found.after[field]
 
 
+def test_a_figure_differs_in_its_findings_and_in_its_change():
+    before = edition(("A1", share(8, 10)), change=Change(Fraction(2), -1, ()))
+    noted = edition(
+        ("A1", share(8, 10)),
+        change=Change(Fraction(2), -1, ()),
+        findings=[Finding("unanswered", {"question": "q1", "answers": 9, "forms": 10})],
+    )
+    (found,) = differences(before, noted)
+    assert (found.before["findings"], len(found.after["findings"])) == ([], 1)
+    moved = edition(("A1", share(8, 10)), change=Change(Fraction(3), -1, ()))
+    (found,) = differences(before, moved)
+    assert (found.before["change"]["value"], found.after["change"]["value"]) == (2, 3)
+
+
+def test_an_agency_differs_in_its_forms_and_its_dossiers():
+    few, many = (Forms(None, None, 10), Funnel(9, 8)), (Forms(None, None, 10), Funnel(9, 9))
+    before = edition(("A1", share(8, 10)), ("A2", share(8, 10)), reached={"A1": few})
+    after = edition(("A1", share(8, 10)), ("A2", share(8, 10)), reached={"A1": many})
+    (found,) = differences(before, after)
+    assert (found.agency, found.criterion) == ("A1", None)
+    assert found.before["dossiers"]["returned"] == 8
+    assert found.after["dossiers"]["returned"] == 9
+    assert found.after["forms"]["valid"] == 10
+
+
+def test_a_ranking_differs_in_its_total():
+    before = edition(("A1", share(8, 10)), totals=[share(8, 10)])
+    after = edition(("A1", share(8, 10)), totals=[share(9, 10)])
+    (found,) = differences(before, after)
+    assert (found.agency, found.criterion) == (None, "overall")
+    assert (found.before["exact"], found.after["exact"]) == ("80", "90")
+
+
+def test_a_change_that_is_only_rounded_otherwise_is_none():
+    terms, change = Terms(parse("2026"), decimals=0), Change(Fraction("17.335"), -1, ())
+    before = edition(("A1", share(20, 30)), change=change)
+    after = edition(("A1", share(20, 30)), change=change, terms=terms, decimals=0)
+    assert differences(before, after) == []
+    other = edition(("A1", share(20, 30)), change=Change(Fraction("17.335"), 2, ()), terms=terms)
+    (found,) = differences(before, other | {"decimals": 0})
+    assert found.after["change"]["rank"] == 2
+
+
+def test_editions_name_the_terms_on_which_they_are_made_otherwise():
+    before = edition(("A1", share(8, 10)))
+    assert terms_differing(before, before) == []
+    changes = {
+        "surveys": [{"code": "s2", "title": {"vi": "Đợt 1"}}],
+        "source": "sipas",
+        "earlier_surveys": ["s0"],
+        "method": {"id": "mean-score@1", "name": {"vi": "Tỷ lệ"}},
+        "base": "forms",
+        "view": "today",
+        "rounding": "truncate",
+        "decimals": 1,
+        "minimum_n": 3,
+    }
+    for name, value in changes.items():
+        assert terms_differing(before, before | {name: value}) == [name]
+    assert terms_differing(before, before | changes) == list(changes)
+    renamed = {
+        "surveys": [{"code": "s1", "title": {"vi": "Tên khác"}}],
+        "method": {"id": "top2-share@1", "name": {"vi": "Tên khác"}},
+    }
+    assert terms_differing(before, before | renamed) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "begun"), [("2026-03-31", False), ("2026-04-01", True), ("2027-01-01", True)]
+)
+def test_a_period_is_frozen_from_its_first_day_on(day, begun):
+    try:
+        check_begun(parse("2026-Q2"), date.fromisoformat(day))
+    except InvalidError as refusal:
+        assert not begun
+        (fault,) = refusal.faults
+        assert (fault.pointer, fault.params) == ("/period", {"day": date(2026, 4, 1)})
+    else:
+        assert begun
+
+
+def test_an_edition_that_ranks_nobody_is_published_only_in_place_of_another():
+    check_publishable(edition(("A1", share(8, 10))))
+    check_publishable(edition(("A1", share(3, 4)), ("A2", share(8, 10))))
+    for empty in (edition(), edition(("A1", share(3, 4)))):
+        with pytest.raises(EditionEmptyError):
+            check_publishable(empty)
+        check_publishable(empty | {"supersedes": "e-1"})
+
+
 def test_an_agency_that_was_overtaken_differs_in_its_rank_only():
     before = edition(("A1", share(8, 10)), ("A2", share(7, 10)))
     after = edition(("A1", share(8, 10)), ("A2", share(9, 10)))
@@ -227,9 +349,15 @@ def test_figures_that_only_one_of_two_editions_has_differ_from_nothing():
     before = edition(("A1", share(8, 10)), ("A2", share(7, 10)))
     after = edition(("A1", share(8, 10)), ("A3", share(7, 10)))
     found = [
-        (one.agency, one.before is None, one.after is None) for one in differences(before, after)
+        (one.agency, one.criterion, one.before is None, one.after is None)
+        for one in differences(before, after)
     ]
-    assert found == [("A2", False, True), ("A3", True, False)]
+    assert found == [
+        ("A2", None, False, True),
+        ("A2", "overall", False, True),
+        ("A3", None, True, False),
+        ("A3", "overall", True, False),
+    ]
 
 
 def test_an_edition_of_no_agencies_is_one():

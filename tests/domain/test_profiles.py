@@ -97,7 +97,7 @@ def test_without_a_returned_dossier_there_is_no_share():
 )
 def test_the_share_is_withheld_where_few_rated(rated, status):
     profile = of_dossiers(DossierCounts(12, 2, 0, 0, rated), 5)
-    (figure,) = judged(profile, Level.OVERALL, Terms(parse("2026"), minimum_n=5), ())
+    (figure,) = judged(profile, Level.OVERALL, Terms(parse("2026"), minimum_n=5))
     assert figure.status.value == status
     assert (figure.value is None) is (status == "too_few")
 

@@ -34,7 +34,8 @@ def figure(code="overall", status="ok", **changes):
         "n": 400,
         **(shown if status == "ok" else WITHHELD),
         "target": 95,
-        "gap": -3.75,
+        "gap": -3.75 if status == "ok" else None,
+        "met": False if status == "ok" else None,
         "findings": [],
         **changes,
     }
@@ -49,8 +50,9 @@ def agency(code, *figures, response_rate=98.5, share_rated=12.5):
     }
 
 
-def place(code, rank, low=None, high=None):
-    return {"agency": code, "rank": rank, "rank_low": low, "rank_high": high, "tied_with": []}
+def place(code, rank, low=None, high=None, **more):
+    places = {"rank": rank, "rank_low": low, "rank_high": high}
+    return {"agency": code, **places, "tied_with": [], "change": None, **more}
 
 
 def method(regime="ratings", unit="percent", **more):
@@ -238,8 +240,41 @@ def test_there_is_a_row_for_each_agency_and_criterion_in_the_documents_order():
         "denominator": "400",
         "response_rate": "98.5",
         "share_rated": "12.5",
+        "tied_with": "",
+        "target": "95",
+        "gap": "-3.75",
+        "met": "false",
+        "findings": "",
+        "change_value": "",
+        "change_rank": "",
+        "change_comparable": "",
+        "change_reasons": "",
     }
     assert list(rows[0]) == list(COLUMNS)
+
+
+def test_a_row_says_who_ties_what_is_noted_and_what_changed():
+    notes = [{"code": "unanswered", "params": {}}, {"code": "old", "params": {}}]
+    change = {"value": -1.5, "rank": 2, "comparable": False, "reasons": ["peers-differ", "x"]}
+    document = edition(
+        [agency("A1", figure(findings=notes)), agency("A2", figure(), figure("access"))],
+        [place("A1", 1, tied_with=["A2", "A3"], change=change), place("A2", 1, tied_with=["A1"])],
+    )
+    faults, rows = faults_and_rows(package(document))
+    assert faults == []
+    assert [row["tied_with"] for row in rows] == ["A2;A3", "A1", None]
+    assert [row["findings"] for row in rows] == ["unanswered;old", None, None]
+    assert (rows[0]["gap"], rows[0]["met"]) == (Decimal("-3.75"), False)
+    told = ("change_value", "change_rank", "change_comparable", "change_reasons")
+    assert [rows[0][name] for name in told] == [Decimal("-1.5"), 2, False, "peers-differ;x"]
+    assert {rows[1][name] for name in told} == {None}
+
+
+def test_figures_of_another_regime_have_no_targets():
+    for regime in ("dossiers", "points"):
+        _, columns = said_of(DOCUMENTS[regime])
+        for name in ("target", "gap", "met"):
+            assert columns[name]["description"] == "Luôn để trống / Always empty"
 
 
 def test_a_rank_is_of_one_criterion():
@@ -391,7 +426,7 @@ def test_the_same_edition_gives_the_same_bytes_for_ever():
     packed = package(QUARTER)
     assert packed == package(json.loads(canonical(QUARTER)))
     assert hashlib.sha256(packed).hexdigest() == (
-        "270d7974235b6e0395b84748cb7bb8e4a01fec856952c6738a23331c7f77973c"
+        "cb3786c599ea81772707c1b6d14c1fb660f66d15e3ce450813b8d7a5edbd6aa1"
     )
 
 
