@@ -16,6 +16,7 @@ from app.db.embedded import EmbeddedServer
 from bench import (
     durability,
     editions,
+    imports,
     machine,
     memory,
     published,
@@ -42,6 +43,7 @@ NAMES = (
     "published",
     "editions",
     "recount",
+    "import",
 )
 
 
@@ -101,6 +103,7 @@ def _measurements(stack: ExitStack) -> dict[str, Measurement]:
         "published": partial(published.lines, provinces=shared),
         "editions": partial(editions.lines, provinces=shared),
         "recount": partial(recount.lines, provinces=shared),
+        "import": imports.lines,
     }
 
 

@@ -15,6 +15,7 @@ class Plan:
     read_seconds: int
     few_ratings: int
     many_ratings: int
+    import_ratings: int
     commune_ratings: int
     memory_seconds: int
     sample_seconds: float
@@ -31,6 +32,7 @@ WHOLE = Plan(
     read_seconds=5,
     few_ratings=10_000,
     many_ratings=1_000_000,
+    import_ratings=100_000,
     commune_ratings=200_000,
     memory_seconds=600,
     sample_seconds=2,
@@ -47,6 +49,7 @@ SHORT = Plan(
     read_seconds=1,
     few_ratings=1_000,
     many_ratings=20_000,
+    import_ratings=5_000,
     commune_ratings=20_000,
     memory_seconds=10,
     sample_seconds=0.5,

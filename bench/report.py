@@ -30,8 +30,6 @@ service starts it: every answer to a rating waits for the disk.
 | --- | --- | --- | --- | --- | --- |
 {ratios}
 
-Not measured yet, because it is not there yet: the import against a bare `COPY`.
-
 ## True of this machine only
 
 | what | measured |

@@ -3,34 +3,33 @@
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Self, TypeGuard
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Annotated, NamedTuple, Self, TypeGuard
 from uuid import UUID, uuid4
 
 from fastapi import Depends, Request
 from starlette.datastructures import State
 
-from app.api.deps import credential
-from app.api.rating_schemas import LAST_SEQUENCE, REQUEST_KEY, RatingIn, RatingOut
-from app.db import agencies, devices, invitations, ratings
+from app.api.deps import REQUEST_KEY, credential, identified
+from app.api.rating_schemas import LAST_SEQUENCE, RatingIn, RatingOut
+from app.api.right import Right
+from app.db import agencies, devices, invited
 from app.db.group_commit import GroupCommit
-from app.db.known import Known
-from app.db.ratings import CREATED, REFUSALS, REFUSED, REPLAYED, NewRating, Outcome
+from app.db.invited import Invited
+from app.db.known import Grounds, Known
+from app.db.ratings import CREATED, REFUSED, REPLAYED, NewRating, Outcome
 from app.db.session import Sessions
 from app.db.tables import DeviceRefusal
 from app.domain import rating as rules
 from app.domain.access import DEVICE_SCOPE, Caller
 from app.domain.errors import (
     AgencyNotSurveyedError,
-    AlreadyRatedError,
     CounterNotAllowedError,
     CredentialMissingError,
     DomainError,
     Fault,
-    IdempotencyKeyReusedError,
     InvalidError,
-    InvitationUsedError,
     SaturatedError,
 )
 from app.domain.period import local_day
@@ -40,30 +39,7 @@ from app.domain.refusals import Refusals
 _REQUEST_KEY = re.compile(REQUEST_KEY)
 
 
-@dataclass(frozen=True, slots=True)
-class Right:
-    """What is rated, and by which right: a credential's, or an invitation's."""
-
-    agency: str
-    survey: str
-    dossier: str
-    invitation: int | None = None
-    refusal: DomainError | None = None
-
-    def refused(self, code: str, body: RatingIn) -> DomainError:
-        """The refusal that an outcome of the database stands for."""
-        invited = self.invitation is not None
-        if invited and code == AlreadyRatedError.code:
-            return InvitationUsedError(Fault("/invitation", InvitationUsedError.code))
-        where = "/invitation" if invited else "/dossier"
-        if code == IdempotencyKeyReusedError.code:
-            given = [name for name in ("id", "device_seq") if getattr(body, name) is not None]
-            where = f"/{given[0]}" if given else "/header/Idempotency-Key"
-        return REFUSALS[code](Fault(where, code, {"code": self.dossier}))
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A rating that fits its questionnaire, and what else speaks against it if it is new."""
 
     body: RatingIn
@@ -80,6 +56,20 @@ class Stored:
     replayed: bool
 
 
+class _Ground(NamedTuple):
+    """What ratings of an agency, a survey and a counter rest on, looked up once."""
+
+    of: Grounds
+    survey_id: int
+    opens_on: date
+    closes_on: date | None
+    window_days: int
+
+    def check(self, rated_at: datetime, now: datetime) -> None:
+        """Nothing when the survey takes ratings of that moment; else the refusals of its rule."""
+        rules.check_moment(rated_at, self.opens_on, self.closes_on, now)
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Who submits, when, and what is needed to store it."""
@@ -91,6 +81,7 @@ class Intake:
     moment: datetime
     caller: Caller | None
     request_key: str | None
+    grounds: dict[tuple[str, str, str | None], _Ground] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(cls, state: State, caller: Caller | None, request_key: str | None = None) -> Self:
@@ -118,32 +109,32 @@ class Intake:
 
     async def check(self, body: RatingIn, request_key: str | None) -> Checked:
         """The rating, once all that it names exists and its answers fit; else a DomainError."""
-        right = await self._right(body)
-        counter = self._counter(body)
+        body.check()
+        found = None if body.invitation is None else await self._invited(body.invitation)
+        right, counter = self._right(body, found), self._counter(body)
         rated_at = body.rated_at or self.moment
-        grounds = await self.known.grounds(right.agency, right.survey, counter)
-        form, unfit = grounds.form, Refusals()
+        ground, unfit = await self._ground((right.agency, right.survey, counter)), Refusals()
         answers: tuple[int, ...] | None = None
         with unfit:
-            answers = positions(form.places, body.answers)
+            answers = positions(ground.of.form.places, body.answers)
         with unfit:
-            rules.check_moment(rated_at, form.survey.opens_on, form.survey.closes_on, self.moment)
-        if right.refusal is not None:
-            unfit.add(right.refusal)
-        if not grounds.covers(local_day(rated_at)):
+            ground.check(rated_at, self.moment)
+        with unfit:
+            right.check(rated_at)
+        if not ground.of.covers(local_day(rated_at)):
             unfit.add(AgencyNotSurveyedError(Fault("/agency", AgencyNotSurveyedError.code)))
         if answers is None:
             raise unfit.all()
-        dossier_reference = ratings.reference(self.key, right.agency, right.dossier)
+        reference, answering = right.reference(self.key), right.answering
         new = NewRating(
-            id=self._id(body, request_key),
-            agency_id=grounds.agency_id,
-            survey_id=form.id,
+            id=body.id or self._id(body, request_key),
+            agency_id=ground.of.agency_id,
+            survey_id=ground.survey_id,
             dossier=right.dossier,
-            reference=dossier_reference,
-            digest=body.digest(self._who(body), dossier_reference, form.id),
-            window_days=form.survey.rating_window_days,
-            channel=body.channel,
+            reference=reference,
+            digest=body.digest(self._who(body), reference, ground.survey_id),
+            window_days=ground.window_days,
+            channel=answering.channel if answering else body.channel,
             counter=counter,
             answers=answers,
             comment=body.comment or None,
@@ -152,7 +143,8 @@ class Intake:
             rated_at=rated_at,
             received_at=self.moment,
             refused=unfit.any,
-            invitation=right.invitation,
+            invitation=right.number,
+            recipient=answering.recipient if answering else None,
         )
         return Checked(body, right, new, unfit.all() if unfit.any else None)
 
@@ -186,21 +178,29 @@ class Intake:
             ]
             await devices.record_refusals(session, noted)
 
-    async def _right(self, body: RatingIn) -> Right:
-        body.check()
-        if body.invitation is not None:
-            async with self.sessions() as session:
-                invited = await invitations.find(session, body.invitation, self.moment)
-            right = Right(
-                invited.agency, invited.survey, invited.dossier, invited.number, invited.refusal
+    async def _ground(self, on: tuple[str, str, str | None]) -> _Ground:
+        if (found := self.grounds.get(on)) is None:
+            of = await self.known.grounds(*on)
+            survey = of.form.survey
+            found = _Ground(
+                of, of.form.id, survey.opens_on, survey.closes_on, survey.rating_window_days
             )
+            self.grounds[on] = found
+        return found
+
+    async def _invited(self, invitation: str) -> Invited:
+        async with self.sessions() as session:
+            return await invited.find(session, invitation, self.moment)
+
+    def _right(self, body: RatingIn, found: Invited | None) -> Right:
+        if found is not None:
+            right = Right(found.agency, found.survey, found.dossier, found)
         elif self.caller is None:
             raise CredentialMissingError
         else:
             right = Right(body.agency or "", body.survey or "", body.dossier or "")
         if self.caller is not None:
-            where = "/agency" if right.invitation is None else "/invitation"
-            self.caller.check_agency(right.agency, where)
+            self.caller.check_agency(right.agency, "/agency" if found is None else "/invitation")
         return right
 
     def _counter(self, body: RatingIn) -> str | None:
@@ -217,9 +217,7 @@ class Intake:
         return caller.counter
 
     def _id(self, body: RatingIn, request_key: str | None) -> UUID:
-        """The id under which the same request sent again is known."""
-        if body.id is not None:
-            return body.id
+        """The id under which the same request sent again is known, where it gives none itself."""
         who = self._who(body)
         if request_key is not None:
             return self._named(f"{who}\nkey\n{request_key}")
@@ -242,13 +240,13 @@ class Intake:
 
 
 async def _intake(request: Request) -> Intake:
-    """Who submits: a key, a device, or nobody known, who then needs an invitation.
+    """Who submits: a key, a person, a device, or nobody known, who then needs an invitation.
 
     It reads the request itself: a dependency for each of these costs more than storing a rating.
     """
     state, caller = request.app.state, None
     if (presented := credential(request)) is not None:
-        caller = (await state.known.credential(presented)).at(state.clock())
+        caller = await identified(request, presented)
         caller.check_scope("ratings:write", DEVICE_SCOPE)
     return Intake.of(state, caller, _request_key(request))
 
@@ -267,19 +265,26 @@ def _request_key(request: Request) -> str | None:
 RatingIntake = Annotated[Intake, Depends(_intake)]
 
 
-def _said(checked: Checked, told: Outcome | Exception) -> Stored | DomainError:
-    if isinstance(told, Exception):
-        raise told
+def refusal(checked: Checked, told: Outcome) -> DomainError | None:
+    """Why the rating was not stored, if it was not."""
     if told.code == REFUSED:
         assert checked.refusal is not None  # noqa: S101 -- it was sent as refused
         return checked.refusal
     if told.code not in {CREATED, REPLAYED}:
         return checked.right.refused(told.code, checked.body)
+    return None
+
+
+def _said(checked: Checked, told: Outcome | Exception) -> Stored | DomainError:
+    if isinstance(told, Exception):
+        raise told
+    if (refused := refusal(checked, told)) is not None:
+        return refused
     rating = RatingOut(
         id=told.id,
         agency=checked.right.agency,
         survey=checked.right.survey,
-        basis="dossier",
+        basis=checked.right.basis,
         received_at=told.received_at,
     )
     return Stored(rating, told.code == REPLAYED)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +12,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from app import main as wiring
-from app import worker as jobs
 from app.cli import demo as demonstration
-from app.cli import devices, keys, serving
+from app.cli import devices, exports, imports, keys, serving
 from app.cli import recount as counting
 from app.db import schema
 from app.db.embedded import EmbeddedError
@@ -22,7 +22,11 @@ from app.db.opening import SecretUnusableError, database
 from app.db.schema import SchemaOutdatedError
 from app.db.session import DatabaseUnusableError
 from app.domain.errors import DomainError
+from app.domain.operation import Kind
 from app.settings import Settings
+from app.worker import comparison, occurrences, webhooks
+from app.worker import imports as importing
+from app.worker import run as run_jobs
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.add_typer(keys.app, name="keys", help="API keys.")
@@ -58,8 +62,9 @@ def migrate() -> None:
 
 @app.command()
 def worker() -> None:
-    """Do the work that nobody waits for: compare tally and funnel with what they count."""
-    asyncio.run(jobs.run(Settings()))
+    """Do the work that nobody waits for: imports, webhooks, and comparing counts."""
+    todo = (comparison.work, webhooks.work, occurrences.work, importing.work)
+    asyncio.run(run_jobs(Settings(), *todo))
 
 
 @app.command()
@@ -72,11 +77,33 @@ def recount(
     counting.run(Settings(), as_json=as_json, repair=repair, yes=yes)
 
 
+@app.command("import")
+def import_file(
+    kind: Annotated[Kind, typer.Argument(help="What the rows are.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON or CSV.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all, store nothing.")] = False,  # noqa: FBT002 -- typer reads a flag so
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 -- typer reads a flag so
+) -> None:
+    """Store the rows of a file; exits 1 when some were rejected."""
+    imports.run(Settings(), kind, file, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def export(
+    kind: Annotated[str, typer.Argument(help="ratings or dossiers.")],
+    updated_after: Annotated[str | None, typer.Option(help="Only what changed since.")] = None,
+    agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file; .csv makes CSV of it.")] = None,
+) -> None:
+    """Write all ratings or dossiers as NDJSON, or CSV."""
+    exports.run(Settings(), kind, since=updated_after, agency=agency, output=output)
+
+
 @app.command()
 def openapi() -> None:
     """Print the contract."""
     contract = wiring.create_app(Settings()).openapi()
-    sys.stdout.write(json.dumps(contract, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+    sys.stdout.write(json.dumps(contract, ensure_ascii=False, indent=2) + "\n")
 
 
 def main() -> None:

@@ -84,7 +84,8 @@ def run(settings: Settings, *, once: bool) -> None:
             return
         at = f"http://{settings.host}:{settings.port}"
         tables.print_welcome(console, at, key)
-        serving.serve(settings)
+        with serving.worker():
+            serving.serve(settings)
 
 
 async def _prepare(settings: Settings) -> str:

@@ -1,7 +1,10 @@
 """`hailong keys`: made once, shown once, ended for ever."""
 
 import asyncio
+import json
+import re
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,8 +21,9 @@ from app.db import keys, schema, session
 from app.db.opening import database
 from app.db.session import DatabaseUnusableError
 from app.db.tables import ApiKey
-from app.domain.access import SCOPES, Caller
+from app.domain.access import SCOPES, Caller, is_key_name, state
 from app.domain.errors import DomainError
+from app.main import ADMIN
 from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,12 +38,27 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
+def span(text: str) -> timedelta:
+    """How long `7d`, `12h` or `30m` is; raises BadParameter for anything else."""
+    found = re.fullmatch(r"([0-9]{1,4})([dhm])", text)
+    if found is None:
+        raise typer.BadParameter("Say how long as in 7d, 12h or 30m.")
+    unit = {"d": "days", "h": "hours", "m": "minutes"}[found[2]]
+    return timedelta(**{unit: int(found[1])})
+
+
 @app.command()
 def create(
     scope: Annotated[list[str], typer.Option(help=f"One of {', '.join(sorted(SCOPES))}, or all.")],
+    name: Annotated[str, typer.Argument(help="Whose key it is.")] = "unnamed",
     agency: Annotated[list[str], typer.Option(help="Limit the key to this agency.")] = [],  # noqa: B006 -- typer's form
-    name: Annotated[str, typer.Option(help="Whose key it is.")] = "unnamed",
-    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Expires after days.")] = None,
+    days: Annotated[
+        int | None,
+        typer.Option("--expires", "--days", min=1, max=3650, help="Expires after days."),
+    ] = None,
+    named: Annotated[
+        str | None, typer.Option("--name", hidden=True)
+    ] = None,  # as it was said before
 ) -> None:
     """Make a key and print it; it cannot be shown again."""
     unknown = set(scope) - SCOPES - {"all"}
@@ -48,10 +67,14 @@ def create(
         raise typer.BadParameter(
             f"Unknown scope {', '.join(sorted(unknown))}; known: all, {allowed}"
         )
-    if not name.strip() or not name.isprintable():
-        raise typer.BadParameter("--name needs printable characters.")
+    owner = (named or name)[:LONGEST_NAME]
+    if not is_key_name(owner):
+        raise typer.BadParameter(
+            "A name needs printable characters, and must not begin as those of devices (device:) "
+            "and of people who sign in (oidc:)."
+        )
     scopes = SCOPES if "all" in scope else frozenset(scope)
-    granted = Caller(name[:LONGEST_NAME], scopes, frozenset(agency) or None)
+    granted = Caller(owner, scopes, frozenset(agency) or None)
     key, now = new_key(), datetime.now(UTC)
     expires_at = now + timedelta(days=days) if days else None
 
@@ -64,24 +87,66 @@ def create(
 
 
 @app.command("list")
-def list_keys() -> None:
-    """Show the keys, without the keys themselves."""
+def list_keys(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,  # noqa: FBT002 -- typer reads a flag so
+) -> None:
+    """Show the keys, without the keys themselves; last use is told to the minute."""
 
     async def load() -> list[ApiKey]:
         async with opened_session() as opened:
             return list(await keys.list_all(opened))
 
-    table = Table("number", "name", "scopes", "agencies", "created", "expires", "revoked")
-    for row in asyncio.run(load()):
-        days = (row.created_at, row.expires_at, row.revoked_at)
+    rows, now = asyncio.run(load()), datetime.now(UTC)
+    if as_json:
+        told = [
+            row.model_dump(mode="json", exclude={"hash"})
+            | {"state": state(row.expires_at, row.revoked_at, now)}
+            for row in rows
+        ]
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return
+    table = Table("number", "name", "scopes", "agencies", "state", "created", "expires", "last use")
+    for row in rows:
+        days = (row.created_at, row.expires_at, row.last_used_at)
         table.add_row(
             str(row.id),
             Text(row.name),  # as it is, not as markup
-            " ".join(row.scopes),
+            "all" if set(row.scopes) == SCOPES else " ".join(row.scopes),
             "all" if row.agencies is None else " ".join(row.agencies),
+            state(row.expires_at, row.revoked_at, now),
             *("" if day is None else f"{day:%Y-%m-%d %H:%M}" for day in days),
         )
     Console().print(table)
+
+
+@app.command()
+def rotate(
+    number: Annotated[int, typer.Argument(min=1, max=LAST_NUMBER, help="As `list` shows it.")],
+    overlap: Annotated[
+        str, typer.Option(help="How long the old key goes on beside the new: 7d, 12h, 30m.")
+    ] = "7d",
+) -> None:
+    """Make a key with the name, scopes and agencies of another, which ends after the overlap.
+
+    The new one is printed and cannot be shown again. It lasts as long as the old was made for.
+    """
+    key, now = new_key(), datetime.now(UTC)
+    ends_at = now + span(overlap)
+
+    async def replace() -> ApiKey | None:
+        async with opened_session() as opened:
+            rotated = await keys.rotate(opened, key, number, ends_at, now)
+            if rotated is not None and rotated.name == ADMIN.key:
+                raise typer.BadParameter(
+                    f"Key {number} is HAILONG_ADMIN_KEY: set another and start the service again."
+                )
+            return rotated
+
+    old = asyncio.run(replace())
+    if old is None or old.expires_at is None:
+        raise typer.BadParameter(f"There is no key {number} in force.")
+    Console(soft_wrap=True, highlight=False).print(key)
+    Console(stderr=True).print(f"Key {number} ends at {old.expires_at:%Y-%m-%d %H:%M} UTC.")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -86,6 +87,17 @@ async def _check(settings: Settings) -> None:
         await schema.check_current(engine)
         async with session.sessions(engine).begin() as opened:
             await reference_key(opened, settings.secret, settings.data_dir)
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    """A worker beside what is served, with the same settings, that ends with it."""
+    process = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def check_port(settings: Settings) -> None:

@@ -83,7 +83,10 @@ async def list_page(
     order = [col(Dossier.due_at), col(Dossier.code)] if wanted.by_due_time else [col(Dossier.code)]
     stmt = select(Dossier).where(col(Dossier.agency_id) == owner.id, *_conditions(wanted))
     if cursor is not None:
-        stmt = stmt.where(tuple_(*order) > tuple_(*_place(cursor, wanted)))
+        place = _place(cursor, wanted)
+        if await session.get(Dossier, (owner.id, place[-1])) is None:
+            raise InvalidError(Fault("/query/cursor", "bad-cursor"))
+        stmt = stmt.where(tuple_(*order) > tuple_(*place))
     rows = (await session.scalars(stmt.order_by(*order).limit(limit + 1))).all()
     following = _cursor(rows[limit - 1], wanted) if len(rows) > limit else None
     return rows[:limit], following
@@ -132,7 +135,7 @@ async def register(
     key = {"agency_id": owner.id, "code": code}
     await catalogue.alone(session, Dossier, owner.id, code)
     held = await session.get(Dossier, key, with_for_update=True)
-    said = {("receipt_due_at" if name == "due_at" else name): values[name] for name in values}
+    said = _of_receipt(values)
     receipt = Receipt(values["received_at"], values["due_at"])
     if held is None:
         course = rules.begin(receipt)
@@ -144,6 +147,19 @@ async def register(
         course = await _refitted(session, held, receipt)
     async with funnel.moved(session, owner.id or 0, code):
         return await catalogue.put(session, Dossier, key, {**said, **state(course)}, expected)
+
+
+async def says(session: AsyncSession, agency: str, code: str, values: Mapping[str, Any]) -> bool:
+    """Whether the dossier is registered with just this receipt; raises AgencyNotFoundError."""
+    owner = await agencies.get(session, agency)
+    held = await session.get(Dossier, {"agency_id": owner.id, "code": code})
+    said = _of_receipt(values)
+    return held is not None and all(getattr(held, name) == value for name, value in said.items())
+
+
+def _of_receipt(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a dossier that its receipt says."""
+    return {("receipt_due_at" if name == "due_at" else name): values[name] for name in values}
 
 
 async def _refitted(session: AsyncSession, held: Dossier, receipt: Receipt) -> Course:

@@ -6,6 +6,7 @@ It is the only way in, so a rating can be neither stored uncounted nor counted t
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -52,13 +53,14 @@ class NewRating(NamedTuple):
 
     `id` names the request and `digest` what it said, so that the same one sent again is known.
     `refused` when the time or the survey does not allow it: only if it is there already is it
-    answered as before. `invitation` is the number of the dossier's invitation that it rests on.
+    answered as before. `invitation` is the number of the invitation that it rests on: the
+    dossier's, or the `recipient`'s to the survey, which has no dossier.
     """
 
     id: UUID
     agency_id: int
     survey_id: int
-    dossier: str
+    dossier: str | None
     reference: bytes
     digest: bytes
     window_days: int
@@ -72,6 +74,7 @@ class NewRating(NamedTuple):
     received_at: datetime
     refused: bool = False
     invitation: int | None = None
+    recipient: bytes | None = None
 
 
 class Outcome(NamedTuple):
@@ -83,11 +86,27 @@ class Outcome(NamedTuple):
 
 
 _ANSWERS = NewRating._fields.index("answers")
+_SHARED = tuple(
+    map(NewRating._fields.index, ("survey_id", "window_days", "rated_at", "received_at"))
+)
 
 
 def reference(key: bytes, agency: str, dossier: str) -> bytes:
     """A keyed one-way reference: without the key nobody can tell which dossier was rated."""
-    return hmac.digest(key, f"{agency}\n{dossier}".encode(), "sha256")
+    made = _keyed(key).copy()
+    made.update(f"{agency}\n{dossier}".encode())
+    return made.digest()
+
+
+@lru_cache(2)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """The beginning of a hash with the key, which takes longer than the rest."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def survey_reference(key: bytes, recipient: bytes) -> bytes:
+    """A keyed one-way reference to who was invited to a survey, of the hash kept of them."""
+    return hmac.digest(key, b"survey invitation\n" + recipient, "sha256")
 
 
 async def is_rated(session: AsyncSession, agency_id: int, dossier_reference: bytes) -> bool:
@@ -111,17 +130,23 @@ async def is_counted(session: AsyncSession, agency_id: int, dossier_reference: b
     return await session.scalar(stmt) is not None
 
 
-# A dossier is locked against losing its return, which rating it relies on, until the commit.
-_SUBMIT = f"""
+# A NULL that fills up an array stands for its first value, where there must be one. A dossier is
+# locked until the commit against losing its return, which the rating relies on.
+SUBMIT = f"""
 WITH incoming AS (
-    SELECT *
+    SELECT id, agency_id, coalesce(survey_id, ($3::int[])[1]) AS survey_id, dossier, reference,
+           digest, coalesce(window_days, ($7::int[])[1]) AS window_days, channel, counter, answers,
+           comment, device, device_seq, coalesce(rated_at, ($14::timestamptz[])[1]) AS rated_at,
+           coalesce(received_at, ($15::timestamptz[])[1]) AS received_at, refused, invitation,
+           recipient, place
       FROM unnest(
            $1::uuid[], $2::int[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $7::int[],
            $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-           $14::timestamptz[], $15::timestamptz[], $16::bool[], $17::int[])
+           $14::timestamptz[], $15::timestamptz[], $16::bool[], $17::int[], $18::bytea[])
       WITH ORDINALITY AS new (
            id, agency_id, survey_id, dossier, reference, digest, window_days, channel, counter,
-           answers, comment, device, device_seq, rated_at, received_at, refused, invitation, place)
+           answers, comment, device, device_seq, rated_at, received_at, refused, invitation,
+           recipient, place)
 ), found AS (
     SELECT new.place, dossier.channel AS service_channel, dossier.procedure, dossier.officer,
            dossier.counter AS funnel_counter, dossier.returned_at
@@ -132,8 +157,15 @@ WITH incoming AS (
     SELECT new.*, found.service_channel, found.procedure, found.officer, found.funnel_counter,
            found.returned_at,
            CASE WHEN new.refused THEN 'refused'
+                WHEN new.recipient IS NOT NULL AND NOT EXISTS (
+                     SELECT FROM survey_invitation AS held
+                      WHERE held.agency_id = new.agency_id AND held.survey_id = new.survey_id
+                        AND held.recipient = new.recipient
+                        AND held.number = new.invitation AND held.revoked_at IS NULL)
+                THEN 'invitation-revoked'
+                WHEN new.recipient IS NOT NULL THEN NULL
                 WHEN found.place IS NULL THEN 'dossier-not-found'
-                WHEN found.returned_at IS NULL OR new.rated_at < found.returned_at - $18::interval
+                WHEN found.returned_at IS NULL OR new.rated_at < found.returned_at - $19::interval
                 THEN 'result-not-returned'
                 WHEN new.rated_at > found.returned_at + make_interval(days => new.window_days)
                 THEN 'rating-window-closed'
@@ -150,9 +182,10 @@ WITH incoming AS (
            id, agency_id, survey_id, basis, reference, digest, channel, service_channel, counter,
            procedure, officer, answers, comment, device, device_seq, rated_at, received_at,
            funnel_month, funnel_counter, released)
-    SELECT id, agency_id, survey_id, 'dossier', reference, digest, channel, service_channel,
-           coalesce(counter, funnel_counter), procedure, officer, answers::smallint[], comment,
-           device, device_seq, rated_at, received_at,
+    SELECT id, agency_id, survey_id, CASE WHEN recipient IS NULL THEN 'dossier' ELSE 'survey' END,
+           reference, digest, channel, service_channel, coalesce(counter, funnel_counter),
+           procedure, officer, answers::smallint[], comment, device, device_seq, rated_at,
+           received_at,
            date_trunc('month', returned_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date,
            funnel_counter, false
       FROM judged
@@ -161,7 +194,7 @@ WITH incoming AS (
     ON CONFLICT DO NOTHING
     RETURNING agency_id, id, digest, survey_id, basis, channel, service_channel, counter,
               procedure, officer, answers, rated_at, funnel_month, funnel_counter
-), counted AS ({tallies.ADD_COUNTS.format(counts=tallies.RATING_COUNTS.format(ratings="accepted"))}
+), {{counted}}
 ), moved AS ({funnel.ADD_CELLS.format(cells=funnel.RATED_CELLS.format(ratings="accepted"))})
 SELECT judged.refusal, accepted.id IS NOT NULL AS stored
   FROM judged
@@ -169,6 +202,9 @@ SELECT judged.refusal, accepted.id IS NOT NULL AS stored
                     AND accepted.digest = judged.digest
  ORDER BY judged.place
 """  # noqa: S608 -- fragments of db.tallies and db.funnel, no input
+
+_COUNTED = tallies.ADD_COUNTS.format(counts=tallies.RATING_COUNTS.format(ratings="accepted"))
+_SUBMIT = SUBMIT.format(counted=f"counted AS ({_COUNTED}")
 
 # Why a row was not stored. It runs after the other statement has committed and so sees whatever
 # that one ran into: the same request before, in the same batch, or in another process.
@@ -192,29 +228,44 @@ SELECT same.id, same.received_at, same.digest = new.digest AS equal, rated.id IS
 """
 
 
-async def submit(connection: asyncpg.Connection, batch: Sequence[NewRating]) -> list[Outcome]:
+async def submit(
+    connection: asyncpg.Connection, batch: Sequence[NewRating], statement: str = _SUBMIT
+) -> list[Outcome]:
     """Store and count a batch; each row's outcome, in order. One bad row does not fail the others.
 
     When it returns, what it calls created is committed, unless the connection is in a transaction.
+    The statement is SUBMIT with another way of counting.
     """
-    columns = [*zip(*batch, strict=True)]
-    # Arrays of arrays must be rectangular in PostgreSQL, so each row's answers travel as text.
-    columns[_ANSWERS] = tuple("{" + ",".join(map(str, new.answers)) + "}" for new in batch)
-    rows = await connection.fetch(_SUBMIT, *columns, CLOCK_SKEW)
-    stored: set[tuple[int, UUID]] = set()
-    outcomes: dict[int, Outcome] = {}
-    for place, (new, row) in enumerate(zip(batch, rows, strict=True)):
-        # The same request twice in a batch: the second one is a replay of the first.
-        if row["stored"] and (new.agency_id, new.id) not in stored:
-            stored.add((new.agency_id, new.id))
-            outcomes[place] = Outcome(CREATED, new.id, new.received_at)
-    left = [place for place in range(len(batch)) if place not in outcomes]
-    if left:
-        said = await _explain(
+    rows = await connection.fetch(statement, *_columns(batch), CLOCK_SKEW)
+    # The same request twice in a batch: the second one is a replay of the first.
+    first: dict[tuple[int, UUID], int] = {}
+    created = [
+        row["stored"] and first.setdefault((new.agency_id, new.id), place) == place
+        for place, (new, row) in enumerate(zip(batch, rows, strict=True))
+    ]
+    left = [place for place, stored in enumerate(created) if not stored]
+    said = iter(
+        await _explain(
             connection, [batch[place] for place in left], [rows[place]["refusal"] for place in left]
         )
-        outcomes |= dict(zip(left, said, strict=True))
-    return [outcomes[place] for place in range(len(batch))]
+        if left
+        else ()
+    )
+    return [
+        Outcome(CREATED, new.id, new.received_at) if stored else next(said)
+        for new, stored in zip(batch, created, strict=True)
+    ]
+
+
+def _columns(batch: Sequence[NewRating]) -> list[Sequence[object]]:
+    """The statement's arrays; one value is enough where all rows have the same, or none has any."""
+    columns: list[Sequence[object]] = [*zip(*batch, strict=True)]
+    # Arrays of arrays must be rectangular in PostgreSQL, so each row's answers travel as text.
+    columns[_ANSWERS] = ["{" + ",".join(map(str, new.answers)) + "}" for new in batch]
+    for place, column in enumerate(columns):
+        if (column[0] is None or place in _SHARED) and column.count(column[0]) == len(column):
+            columns[place] = column[:1]
+    return columns
 
 
 async def _explain(

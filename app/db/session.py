@@ -79,13 +79,18 @@ def snapshots(engine: AsyncEngine) -> Sessions:
 async def own_connection(engine: AsyncEngine) -> asyncpg.Connection:
     """A connection that the pool has no part in; every statement on it commits by itself."""
     connection = await engine.connect()
-    pooled = await connection.get_raw_connection()
-    driver = cast("asyncpg.Connection", pooled.driver_connection)
+    driver = await driver_of(connection)
     await connection.run_sync(lambda sync: sync.detach())
     # Its few statements are prepared once; planning them anew, or compiling them, costs more than
     # running them.
     await driver.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
     return driver
+
+
+async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    """The driver's own connection; within a transaction begun already it is part of that."""
+    pooled = await connection.get_raw_connection()
+    return cast("asyncpg.Connection", pooled.driver_connection)
 
 
 async def check_server(engine: AsyncEngine) -> None:

@@ -150,6 +150,9 @@ months AS MATERIALIZED ({MONTHS}), rated AS MATERIALIZED (
 """  # noqa: S608 -- fragments, no input
 UNFIT = "(SELECT coalesce(sum(unfit), 0)::bigint FROM rated)"
 
+# How many forms the ratings in `counted` are.
+FORMS = "(SELECT coalesce(sum(counts[1]), 0)::bigint FROM counted WHERE facet = 'all')"
+
 _READ = text("""
     SELECT agency_id, survey_id, '' AS key, question, option, sum(n)::bigint
       FROM tally_cell

@@ -1,22 +1,21 @@
 """Dossiers: their code, what their receipt says, and what can happen to them."""
 
 import re
-from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 from app.domain.errors import Fault, InvalidError
 from app.domain.period import CLOCK_SKEW
 
-CENTURY, MONTHS = 2000, 12  # of a code's year, and in a year
+CENTURY = 2000  # of a code's year
 
 # TT 01/2018/TT-VPCP Điều 19, and the short form also in use. The prefix is opaque: it names the
 # agency with competence, which need not be the desk that received the dossier.
-_CODES = (
-    re.compile(r"\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}-(\d{6})-\d{4,5}", re.ASCII),
-    re.compile(r"[A-Z]\d{2}(?:\.\d{1,3}){0,3}-(\d{6})-\d{4,5}", re.ASCII),
+_CODE = re.compile(
+    r"(?:\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}|[A-Z]\d{2}(?:\.\d{1,3}){0,3})-(\d{6})-\d{4,5}", re.ASCII
 )
 
 
@@ -165,11 +164,19 @@ class Event:
 
 def is_code(text: str) -> bool:
     """Whether the text is a dossier code with a date that exists."""
-    match = next((found for code in _CODES if (found := code.fullmatch(text))), None)
-    if match is None:
+    match = _CODE.fullmatch(text)
+    return match is not None and _is_day(match[1])
+
+
+@lru_cache(2000)  # Files name few days and many dossiers.
+def _is_day(digits: str) -> bool:
+    """Whether yymmdd is a day."""
+    year, month, day = (int(digits[place : place + 2]) for place in (0, 2, 4))
+    try:
+        date(CENTURY + year, month, day)
+    except ValueError:
         return False
-    year, month, day = (int(match[1][place : place + 2]) for place in (0, 2, 4))
-    return 1 <= month <= MONTHS and 1 <= day <= monthrange(CENTURY + year, month)[1]
+    return True
 
 
 def on_time(due_at: datetime | None, returned_at: datetime | None) -> bool | None:

@@ -103,6 +103,9 @@ def positions(
 
     `places` is a questionnaire's. Raises AnswersInvalidError naming every answer that does not fit.
     """
+    ticked = tuple([options.get(answers.get(code, ""), 0) for code, options in places.items()])
+    if answers and len(ticked) - ticked.count(0) == len(answers):
+        return ticked  # every answer has found its place
     faults = [
         Fault(f"/answers/{question}", "unknown-question")
         if question not in places
@@ -112,9 +115,7 @@ def positions(
     ]
     if not answers:
         faults.append(Fault("/answers", "no-answers"))
-    if faults:
-        raise AnswersInvalidError(*faults)
-    return tuple(options.get(answers.get(code, ""), 0) for code, options in places.items())
+    raise AnswersInvalidError(*faults)
 
 
 def read(code: str, version: int, document: Mapping[str, Any]) -> Questionnaire:

@@ -31,12 +31,17 @@ from app.db.tables.large import (
     Tally,
     TallySheet,
 )
+from app.db.tables.limits import QuotaWindow
+from app.db.tables.operations import Operation, OperationChunk, OperationError
+from app.db.tables.survey_invitations import SurveyInvitation
+from app.db.tables.webhooks import Delivery, OverdueDossier, Webhook, WebhookSecret
 
 __all__ = [
     "Agency",
     "AgencySuccession",
     "ApiKey",
     "Counter",
+    "Delivery",
     "Device",
     "DeviceRefusal",
     "Distribution",
@@ -46,17 +51,25 @@ __all__ = [
     "Funnel",
     "Installation",
     "Invitation",
+    "Operation",
+    "OperationChunk",
+    "OperationError",
+    "OverdueDossier",
     "PeerGroup",
     "PeerGroupMember",
     "Procedure",
     "PublishedIndex",
     "Questionnaire",
+    "QuotaWindow",
     "Rating",
     "SQLModel",
     "SelfAssessment",
     "Survey",
     "SurveyAgency",
+    "SurveyInvitation",
     "Tally",
     "TallySheet",
     "Target",
+    "Webhook",
+    "WebhookSecret",
 ]

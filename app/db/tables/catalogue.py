@@ -34,9 +34,14 @@ class Installation(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """A key, of which only the SHA-256 hash is kept."""
+    """A key, of which only the SHA-256 hash is kept.
+
+    A trigger tells all processes of every change but that of `last_used_at`.
+    """
 
     __tablename__: ClassVar[str] = "api_key"
+    # Devices and people who sign in are known by such names.
+    __table_args__ = (CheckConstraint("name !~ '^(device|oidc):'", name="name"),)
 
     id: int | None = identity()
     name: str
@@ -46,6 +51,7 @@ class ApiKey(SQLModel, table=True):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 class Device(SQLModel, table=True):

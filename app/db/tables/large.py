@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.db.tables.columns import json, revision
+from app.db.tables.columns import json, revision, updated_at, updates
 
 
 class Dossier(SQLModel, table=True):
@@ -43,6 +43,7 @@ class Dossier(SQLModel, table=True):
             "status = 8 OR (status IN (3, 7, 10)) = (ended_at IS NOT NULL)", name="ended"
         ),
         Index("dossier_open_idx", "agency_id", "due_at", postgresql_where=text("ended_at IS NULL")),
+        updates("dossier"),
     )
 
     agency_id: int = Field(foreign_key="agency.id", primary_key=True)
@@ -60,6 +61,7 @@ class Dossier(SQLModel, table=True):
     returned_at: datetime | None = None
     ended_at: datetime | None = None
     revision: int = revision()
+    updated_at: datetime = updated_at()
 
 
 class DossierEvent(SQLModel, table=True):
@@ -134,11 +136,14 @@ class Invitation(SQLModel, table=True):
     expires_at: datetime
     revoked_at: datetime | None = None
     opened: bool = False
+    request_key: str | None = None
 
 
 class Rating(SQLModel, table=True):
     """One person's answers, and nothing about the person.
 
+    Its `basis` is the dossier that was rated or, with an invitation to a survey, the survey: then
+    nothing is known of how the person was served, unless they named the counter.
     `answers[q]` is the place of the option ticked for question q of the survey's questionnaire, 0
     for none. `reference` is a keyed hash of what the right to rate was for: it finds a second
     rating, not the dossier. `digest` tells the same request from another under the same id.
@@ -148,7 +153,12 @@ class Rating(SQLModel, table=True):
     """
 
     __table_args__ = (
-        CheckConstraint("basis IN ('dossier')", name="basis"),
+        CheckConstraint("basis IN ('dossier', 'survey')", name="basis"),
+        CheckConstraint(
+            "num_nonnulls(service_channel, procedure, funnel_month)"
+            " = CASE basis WHEN 'dossier' THEN 3 ELSE 0 END",
+            name="served",
+        ),
         CheckConstraint("(voided_at IS NULL) = (void_reason IS NULL)", name="voided"),
         CheckConstraint("voided_at IS NOT NULL OR NOT released", name="released"),
         Index(
@@ -158,6 +168,7 @@ class Rating(SQLModel, table=True):
             unique=True,
             postgresql_where=text("NOT released"),
         ),
+        updates("rating"),
         Index(
             "rating_device_seq_key",
             "agency_id",
@@ -175,9 +186,9 @@ class Rating(SQLModel, table=True):
     reference: bytes = Field(sa_type=LargeBinary)
     digest: bytes = Field(sa_type=LargeBinary)
     channel: str
-    service_channel: str
+    service_channel: str | None
     counter: str | None
-    procedure: str
+    procedure: str | None
     officer: str | None
     answers: list[int] = Field(sa_type=ARRAY(SmallInteger))
     comment: str | None
@@ -185,12 +196,13 @@ class Rating(SQLModel, table=True):
     device_seq: int | None = Field(sa_type=BigInteger)
     rated_at: datetime
     received_at: datetime
-    funnel_month: date
+    funnel_month: date | None
     funnel_counter: str | None
     voided_at: datetime | None = None
     voided_by: str | None = None
     void_reason: str | None = None
     released: bool = False
+    updated_at: datetime = updated_at()
 
 
 class DeviceRefusal(SQLModel, table=True):

@@ -1,0 +1,202 @@
+"""Whole data sets as files: streamed, complete, and asked for again by what has changed."""
+
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime, time
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api import agency_ratings, dossier_schemas, export_rows
+from app.api.deps import DossierReader, Now, RatingReader
+from app.api.errors import problems
+from app.api.export_rows import DOSSIER_FIELDS, RATING_FIELDS, Export
+from app.api.faults import CODE_PATTERN
+from app.api.schemas import Code, Instant
+from app.api.tables import csv_described, wants_csv
+from app.db import agencies, exports, surveys
+from app.db.exports import Wanted
+from app.db.session import Sessions
+from app.domain.access import Caller
+from app.domain.dossier import is_code
+from app.domain.errors import AgencyNotFoundError, Fault, InvalidError, SurveyNotFoundError
+from app.domain.period import VIETNAM, local_day
+
+router = APIRouter(prefix="/v1/exports", tags=["exports"])
+
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+NEXT = "X-Next-Updated-After"
+LONGEST_CURSOR = 128
+
+File = Callable[[Sessions, Export], AsyncGenerator[bytes]]
+
+RATING = agency_ratings.LISTED | {"agency": "H32.15", "updated_on": "2023-07-18"}
+DOSSIER = dossier_schemas.RETURNED | {
+    "receipt_due_at": "2023-07-19T17:00:00+07:00",
+    "updated_at": "2023-07-18T09:30:02+07:00",
+    "events": [dossier_schemas.RECORDED],
+}
+
+
+def _described(columns: tuple[str, ...], example: Mapping[str, Any]) -> dict[int | str, Any]:
+    """The file as OpenAPI describes an answer."""
+    line = json.dumps({name: example[name] for name in columns}, ensure_ascii=False)
+    file = {"type": "string", "format": "binary"}
+    content = {NDJSON: {"schema": file, "example": line + "\n"}}
+    said = "`updated_after` of the next export: what this one does not show yet is in that one"
+    header = {"description": said, "schema": {"type": "string", "format": "date-time"}}
+    return {
+        200: {
+            "description": "A row on each line, every line with its end",
+            "content": content | csv_described(columns)["content"],
+            "headers": {NEXT: header},
+        }
+    }
+
+
+AgencyAsked = Annotated[Code | None, Query(description="Default: all that the key may read")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        max_length=LONGEST_CURSOR,
+        description="To go on with a broken download: agency and id (or code) of the last whole "
+        "row that arrived, joined by a colon",
+    ),
+]
+
+
+@router.get(
+    "/ratings",
+    operation_id="export_ratings",
+    response_class=Response,
+    responses=_described(RATING_FIELDS, RATING)
+    | problems(AgencyNotFoundError, SurveyNotFoundError),
+)
+async def export_ratings(
+    request: Request,
+    caller: RatingReader,
+    moment: Now,
+    agency: AgencyAsked = None,
+    survey: Annotated[Code | None, Query()] = None,
+    updated_after: Annotated[
+        Instant | None,
+        Query(description="Only those stored or voided since the beginning of that day in Vietnam"),
+    ] = None,
+    cursor: Cursor = None,
+) -> Response:
+    """All ratings, in the order of agency and id; nothing tells whose they are.
+
+    NDJSON, or CSV for `Accept: text/csv`, where `answers.q1` is a column. All is of one moment. A
+    file that breaks off ends without the last chunk, which HTTP clients report as an error.
+    """
+    async with request.app.state.sessions.begin() as session:
+        after = await _after(session, cursor, UUID)
+        since = updated_after and day_begins(updated_after)
+        survey_id = (await surveys.get(session, survey, "/query/survey")).id if survey else None
+        numbers = await _readable(session, caller, agency)
+        following = await exports.next_updated_after(session)
+    wanted = Wanted(numbers, since, after, survey_id)
+    export = Export(wanted, wants_csv(request), moment)
+    return await _answer(request, export_rows.ratings, export, following)
+
+
+@router.get(
+    "/dossiers",
+    operation_id="export_dossiers",
+    response_class=Response,
+    responses=_described(DOSSIER_FIELDS, DOSSIER) | problems(AgencyNotFoundError),
+)
+async def export_dossiers(
+    request: Request,
+    caller: DossierReader,
+    moment: Now,
+    agency: AgencyAsked = None,
+    updated_after: Annotated[
+        Instant | None, Query(description="Only those registered or changed since then")
+    ] = None,
+    cursor: Cursor = None,
+) -> Response:
+    """All dossiers with their events, in the order of agency and code.
+
+    NDJSON, or CSV for `Accept: text/csv`, where `events` is JSON in a cell. All is of one moment. A
+    file that breaks off ends without the last chunk, which HTTP clients report as an error.
+    """
+    async with request.app.state.sessions.begin() as session:
+        after = await _after(session, cursor, _dossier_code)
+        numbers = await _readable(session, caller, agency)
+        following = await exports.next_updated_after(session)
+    export = Export(Wanted(numbers, updated_after, after), wants_csv(request), moment)
+    return await _answer(request, export_rows.dossiers, export, following)
+
+
+async def _answer(
+    request: Request, file: File, export: Export, following: datetime
+) -> StreamingResponse:
+    """The file, once its first piece is there: what goes wrong until then is a problem document."""
+    pieces = file(request.app.state.snapshots, export)
+    first = await anext(pieces, b"")
+
+    async def whole() -> AsyncIterator[bytes]:
+        async with aclosing(pieces):
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    name = f"{file.__name__}.{'csv' if export.as_csv else 'ndjson'}"
+    headers = {
+        NEXT: instant(following),
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Vary": "Accept",
+    }
+    media_type = f"{CSV}; charset=utf-8; header=present" if export.as_csv else NDJSON
+    return StreamingResponse(whole(), headers=headers, media_type=media_type)
+
+
+def instant(moment: datetime) -> str:
+    """The instant without a plus sign, which in an address would be read as a space."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def day_begins(moment: datetime) -> datetime:
+    """The beginning of that day in Vietnam.
+
+    Asked by the minute, one could find out when somebody rated, and so perhaps who.
+    """
+    return datetime.combine(local_day(moment), time(), VIETNAM)
+
+
+async def _readable(session: AsyncSession, caller: Caller, agency: str | None) -> list[int] | None:
+    """The numbers of the agencies that are asked for; None for all of them."""
+    if agency is not None:
+        caller.check_agency(agency, "/query/agency")
+        return [(await agencies.get(session, agency, "/query/agency")).id or 0]
+    if caller.agencies is None:
+        return None
+    known = await exports.agencies(session)
+    return [number for number, code in known.items() if code in caller.agencies]
+
+
+async def _after(
+    session: AsyncSession, cursor: str | None, read: Callable[[str], object]
+) -> tuple[int, object] | None:
+    """The row that a cursor names; raises InvalidError when it cannot be one."""
+    if cursor is None:
+        return None
+    agency, _, key = cursor.partition(":")
+    with suppress(AgencyNotFoundError, ValueError):
+        place = read(key)
+        if re.fullmatch(CODE_PATTERN, agency):
+            return (await agencies.get(session, agency)).id or 0, place
+    raise InvalidError(Fault("/query/cursor", "bad-cursor"))
+
+
+def _dossier_code(key: str) -> str:
+    if not is_code(key):
+        raise ValueError(key)
+    return key

@@ -1,0 +1,153 @@
+"""The rows of imports: each is the body of the request that it stands for, under the same rules."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import uuid4
+
+from pydantic import Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.deps import REQUEST_KEY
+from app.api.dossier_schemas import DossierIn, EventIn
+from app.api.errors import MOST_FAULTS
+from app.api.faults import fault_of
+from app.api.published_indices import PublishedIndexIn, checked_values
+from app.api.rating_schemas import RatingIn
+from app.api.schemas import Code, DossierCode, In, PeriodText
+from app.api.tally_sheets import TallySheetIn, checked_sheet
+from app.db import dossier_events, dossiers, published_indices, tally_sheets
+from app.db.catalogue import Expected
+from app.domain import period
+from app.domain.access import Caller
+from app.domain.errors import DomainError, Fault, InvalidError, PublishedIndexNotFoundError
+from app.domain.operation import Kind
+from app.domain.refusals import Refusals
+
+MOST_EVENTS = 200
+
+# Where a request has in its address or headers what a row has among its fields.
+_IN_ROW = {"/path/agency": "/agency", "/path/dossier": "/code", "/header/Idempotency-Key": "/id"}
+
+
+class DossierRow(DossierIn):
+    """A dossier's receipt, whose it is, and what happened to it, in that order."""
+
+    agency: Code
+    code: DossierCode
+    events: Annotated[list[EventIn], Field(max_length=MOST_EVENTS)] = Field(default=[])
+
+
+class SheetRow(TallySheetIn):
+    """A tally sheet with the name of its request."""
+
+    id: Annotated[str, Field(pattern=REQUEST_KEY)] | None = None
+
+
+class IndexRow(PublishedIndexIn):
+    """What a source published, and of whom and when."""
+
+    source: Code
+    period: PeriodText
+    agency: Code
+
+
+ROWS: Mapping[Kind, type[In]] = {
+    Kind.RATINGS: RatingIn,
+    Kind.DOSSIERS: DossierRow,
+    Kind.TALLY_SHEETS: SheetRow,
+    Kind.PUBLISHED_INDICES: IndexRow,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who imports, when, and the secret that dossier references are made with."""
+
+    caller: Caller
+    moment: datetime
+    key: bytes
+
+
+def read(kind: Kind, fields: Mapping[str, Any]) -> In:
+    """The row as the request's model has it; raises InvalidError naming every fault."""
+    try:
+        return ROWS[kind].model_validate(fields)
+    except ValidationError as error:
+        found = error.errors(include_url=False)[:MOST_FAULTS]
+        faults = [fault_of({**one, "loc": ("body", *one["loc"])}) for one in found]
+        raise InvalidError(*faults) from None
+
+
+async def store(session: AsyncSession, row: In, terms: Terms) -> bool:
+    """Store what the row says; whether all of it was there before. Raises a DomainError."""
+    return await _STORE[type(row)](session, row, terms)
+
+
+def faults(error: DomainError) -> list[Fault]:
+    """What the refusal says is wrong, with its places in the row."""
+    found = error.faults[:MOST_FAULTS] or (Fault("", error.code),)
+    return [replace(fault, pointer=_IN_ROW.get(fault.pointer, fault.pointer)) for fault in found]
+
+
+async def _dossier(session: AsyncSession, row: DossierRow, terms: Terms) -> bool:
+    terms.caller.check_agency(row.agency, "/agency")
+    refusals = Refusals()
+    with refusals:
+        row.receipt.check(terms.moment)
+    with refusals:
+        await dossiers.check_references(session, row.agency, row.procedure, row.counter)
+    refusals.raise_all()
+    values = row.model_dump(exclude={"agency", "code", "events"})
+    known = await dossiers.says(session, row.agency, row.code, values)
+    if not known:
+        await dossiers.register(session, row.agency, row.code, values, Expected())
+    of = (row.agency, row.code)
+    for place, said in enumerate(row.events):
+        with _within(f"/events/{place}"):
+            event = said.heard(terms.moment)
+            recorded = await dossier_events.record(session, terms.key, of, event)
+        known = known and recorded.replayed
+    return known
+
+
+@contextmanager
+def _within(place: str) -> Iterator[None]:
+    """Refusals of a part of the row name their places from there."""
+    try:
+        yield
+    except DomainError as error:
+        found = [replace(one, pointer=f"{place}{one.pointer}") for one in faults(error)]
+        raise type(error)(*found) from None
+
+
+async def _sheet(session: AsyncSession, row: SheetRow, terms: Terms) -> bool:
+    terms.caller.check_agency(row.agency, "/agency")
+    sent = TallySheetIn.model_validate(row.model_dump(exclude={"id"}))
+    new = await checked_sheet(sent, session, terms.moment, uuid4(), row.id)
+    _, replayed = await tally_sheets.submit(session, new)
+    return replayed
+
+
+async def _index(session: AsyncSession, row: IndexRow, terms: Terms) -> bool:
+    terms.caller.check_agency(row.agency, "/agency")
+    values, months = checked_values(row), period.parse(row.period)
+    try:
+        held = await published_indices.get(session, row.source, months, row.agency)
+    except PublishedIndexNotFoundError:
+        pass
+    else:
+        if all(getattr(held, name) == value for name, value in values.items()):
+            return True
+    key = {"agency": row.agency, "source": row.source, "first": months.first, "last": months.last}
+    await published_indices.put(session, key, values, Expected())
+    return False
+
+
+_STORE: Mapping[type[In], Callable[[AsyncSession, Any, Terms], Awaitable[bool]]] = {
+    DossierRow: _dossier,
+    SheetRow: _sheet,
+    IndexRow: _index,
+}

@@ -1,0 +1,208 @@
+"""Operations: how far what was asked for is, and what was wrong with it."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import ConfigDict, Field
+
+from app.api import texts
+from app.api.deps import Importer, Language, Session, tag
+from app.api.errors import problems
+from app.api.schemas import Moment, Out, example
+from app.db import operations
+from app.db.operations import MOST_ERRORS
+from app.db.session import Sessions
+from app.db.tables import Operation, OperationError
+from app.domain.errors import InvalidError
+from app.domain.operation import DONE, FAILED, Kind, OperationNotFoundError
+
+router = APIRouter(prefix="/v1/operations", tags=["imports"])
+
+NDJSON = "application/x-ndjson"
+FILE = {"type": "string", "format": "binary"}
+POLL_AFTER_SECONDS = "1"
+ERRORS_AT_ONCE = 1000
+
+DONE_ONE = {
+    "id": "01896777-46f0-4c3e-9f0a-1f6f5b0a4c11",
+    "kind": "ratings",
+    "state": "done",
+    "dry_run": False,
+    "read": 1000,
+    "accepted": 997,
+    "replayed": 1,
+    "rejected": 2,
+    "rate": 1000.0,
+    "errors": 2,
+    "errors_kept": 2,
+    "bytes": 250_000,
+    "bytes_done": 250_000,
+    "problem": None,
+    "created_at": "2026-06-15T17:00:00+07:00",
+    "started_at": "2026-06-15T17:00:00+07:00",
+    "finished_at": "2026-06-15T17:00:01+07:00",
+}
+ERROR = {
+    "line": 17,
+    "pointer": "/answers/q9",
+    "code": "unknown-question",
+    "detail": "Phiếu không có câu hỏi này.",
+}
+
+
+class Reason(Out):
+    """Why an operation failed."""
+
+    code: str
+    title: str
+    detail: str
+
+
+class OperationOut(Out):
+    """How far an import is. Of every row read, one thing became: accepted, replayed or rejected."""
+
+    model_config = ConfigDict(json_schema_extra=example(DONE_ONE))
+
+    id: UUID
+    kind: Kind
+    state: Literal["queued", "running", "done", "failed"]
+    dry_run: bool = Field(description="Every row is checked, and none stored")
+    read: int
+    accepted: int = Field(description="Stored; in a dry run, those that would be")
+    replayed: int = Field(description="There before, just so")
+    rejected: int = Field(description="Refused; why is told by the errors")
+    rate: float | None = Field(description="Rows per second")
+    errors: int = Field(description="Faults that were found; a row may have several")
+    errors_kept: int = Field(description="How many of them, the first ones, can be read")
+    bytes: int = Field(description="Length of the file as it was sent")
+    bytes_done: int = Field(description="How much of it is behind the rows that were read")
+    problem: Reason | None = Field(description="Why it failed; what was accepted stays")
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+
+
+class OperationPage(Out):
+    """Operations, the latest first."""
+
+    model_config = ConfigDict(json_schema_extra=example({"items": [DONE_ONE], "next_cursor": None}))
+
+    items: list[OperationOut]
+    next_cursor: UUID | None
+
+
+@router.get("", operation_id="list_operations", responses=problems(InvalidError))
+async def list_operations(
+    response: Response,
+    session: Session,
+    caller: Importer,
+    language: Language,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
+) -> OperationPage:
+    """Operations that the key may know of, the latest first, a page at a time.
+
+    A key limited to agencies knows of those asked for under its own name and within its limits.
+    """
+    rows, following = await operations.list_page(session, caller, cursor, limit)
+    if following is not None:
+        link = f"/v1/operations?limit={limit}&cursor={following}"
+        response.headers["Link"] = f'<{link}>; rel="next"'
+    return OperationPage(items=[out(row, language) for row in rows], next_cursor=following)
+
+
+@router.get(
+    "/{operation}", operation_id="get_operation", responses=problems(OperationNotFoundError)
+)
+async def get_operation(
+    operation: UUID, response: Response, session: Session, caller: Importer, language: Language
+) -> OperationOut:
+    """How far an operation is. While it is not done, `Retry-After` says when to ask again."""
+    return answer(response, await operations.get(session, operation, caller), language)
+
+
+@router.get(
+    "/{operation}/errors",
+    operation_id="get_operation_errors",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "A fault in each line, in the order of the file",
+            "content": {NDJSON: {"schema": FILE, "example": json.dumps(ERROR)}},
+        },
+        **problems(OperationNotFoundError),
+    },
+)
+async def get_operation_errors(
+    operation: UUID, request: Request, session: Session, caller: Importer, language: Language
+) -> StreamingResponse:
+    """What was wrong with the rows: NDJSON with `line`, `pointer`, `code` and `detail`."""
+    await operations.get(session, operation, caller)
+    lines = _lines(request.app.state.sessions, operation, language)
+    headers = {"Vary": "Accept-Language", "Cache-Control": "no-store"}
+    return StreamingResponse(lines, media_type=NDJSON, headers=headers)
+
+
+async def _lines(
+    sessions: Sessions, operation: UUID, language: texts.Language
+) -> AsyncIterator[bytes]:
+    after = 0
+    while True:
+        async with sessions() as session:
+            rows = await operations.errors(session, operation, after, ERRORS_AT_ONCE)
+        if not rows:
+            return
+        after = rows[-1].number
+        yield "".join(_line(row, language) for row in rows).encode()
+
+
+def _line(row: OperationError, language: texts.Language) -> str:
+    said = {
+        "line": row.line,
+        "pointer": row.pointer,
+        "code": row.code,
+        "detail": texts.say(language, f"{row.code}:detail", **row.params),
+    }
+    return json.dumps(said, ensure_ascii=False) + "\n"
+
+
+def answer(response: Response, row: Operation, language: texts.Language) -> OperationOut:
+    """The operation, with the headers that who waits for it goes by."""
+    shown = out(row, language)
+    # Only why it failed is said in the reader's language.
+    tag(response, row.revision, language if shown.problem else "")
+    response.headers["Vary"] = "Accept-Language"
+    if row.state not in {DONE, FAILED}:
+        response.headers["Retry-After"] = POLL_AFTER_SECONDS
+    return shown
+
+
+def out(row: Operation, language: texts.Language) -> OperationOut:
+    """The operation as it is shown."""
+    return OperationOut(
+        **row.model_dump(include=OperationOut.model_fields.keys() - {"problem"}),
+        rate=_rate(row.read, row.started_at, row.saved_at),
+        errors=row.faults,
+        errors_kept=min(row.faults, MOST_ERRORS),
+        bytes=row.total_bytes,
+        bytes_done=row.done_bytes,
+        problem=row.problem and _reason(row.problem["code"], row.problem["params"], language),
+    )
+
+
+def _reason(code: str, params: dict[str, object], language: texts.Language) -> Reason:
+    return Reason(
+        code=code,
+        title=texts.say(language, code),
+        detail=texts.say(language, f"{code}:detail", **params),
+    )
+
+
+def _rate(rows: int, started_at: datetime | None, saved_at: datetime) -> float | None:
+    seconds = (saved_at - started_at).total_seconds() if started_at else 0.0
+    return round(rows / seconds, 1) if seconds > 0 else None

@@ -1,0 +1,69 @@
+"""Operations: files of rows that are taken in, what becomes of each row, and who may know."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.access import Caller
+from app.domain.errors import Fault, NotFoundError
+
+
+class Kind(StrEnum):
+    """What the rows of a file are."""
+
+    RATINGS = "ratings"
+    DOSSIERS = "dossiers"
+    TALLY_SHEETS = "tally-sheets"
+    PUBLISHED_INDICES = "published-indices"
+
+    @property
+    def scope(self) -> str:
+        """What a key must carry to import them: the same as to send each by itself."""
+        return SCOPES[self]
+
+
+SCOPES = {
+    Kind.RATINGS: "ratings:write",
+    Kind.DOSSIERS: "dossiers:write",
+    Kind.TALLY_SHEETS: "ratings:write",
+    Kind.PUBLISHED_INDICES: "catalogue:write",
+}
+
+QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
+
+# An operation that gets nowhere so often is given up.
+MOST_ATTEMPTS = 20
+
+
+class OperationNotFoundError(NotFoundError):
+    """There is no operation of this id that the caller may know of."""
+
+    code = "operation-not-found"
+
+
+# Why an operation fails whose file can be read.
+INTERRUPTED = Fault("", "import-interrupted")
+KEY_REVOKED = Fault("", "import-key-revoked")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows were read, and what became of them; a row is one of the three."""
+
+    accepted: int = 0
+    replayed: int = 0
+    rejected: int = 0
+
+    @property
+    def read(self) -> int:
+        """All of them."""
+        return self.accepted + self.replayed + self.rejected
+
+
+def may_know(caller: Caller, owner: str, agencies: frozenset[str] | None) -> bool:
+    """Whether the caller may know of an operation that a key asked for, limited to agencies.
+
+    Who is limited sees only what was asked for under its own name and within its own limits.
+    """
+    if caller.agencies is None:
+        return True
+    return caller.key == owner and agencies is not None and agencies <= caller.agencies

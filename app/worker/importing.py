@@ -1,0 +1,289 @@
+"""One import: its rows are read, checked as requests are, and stored batch by batch.
+
+Each batch is stored in one transaction with its errors and the operation's progress, so whoever
+takes over from a worker that was killed goes on behind the last one that was committed.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
+from typing import NamedTuple
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.api import import_rows
+from app.api.errors import unavailable
+from app.api.import_rows import Terms
+from app.api.intake import Checked, Intake, refusal
+from app.api.rating_schemas import RatingIn
+from app.api.schemas import In
+from app.bulk.lines import Bounds
+from app.bulk.reading import Broken, Form, Line, read
+from app.db import imports, operations, uploads, webhooks
+from app.db.group_commit import GroupCommit
+from app.db.known import Known
+from app.db.operations import RowFault
+from app.db.ratings import CREATED, REPLAYED, Outcome
+from app.db.session import driver_of, own_connection
+from app.db.tables import Operation
+from app.domain.access import Caller
+from app.domain.errors import AlreadyRatedError, DomainError, Fault, IdempotencyKeyReusedError
+from app.domain.operation import (
+    INTERRUPTED,
+    KEY_REVOKED,
+    MOST_ATTEMPTS,
+    Count,
+    Kind,
+)
+from app.domain.webhook import Event, operation_finished
+from app.worker import Jobs
+
+MOST_RATINGS, MOST_ROWS = 15_000, 200  # of a batch
+MOST_AT_FIRST = 2_500  # of the first batch, which PostgreSQL waits for
+AT_ONCE = 200  # rows, after which other work of the process has its turn
+WAIT_SECONDS = 0.1
+
+# What makes a file unreadable from there on, so that it must not seem to be done.
+UNREADABLE = frozenset(
+    {
+        "bad-gzip",
+        "file-too-large",
+        "workbook-not-csv",
+        "no-heading",
+        "unknown-column",
+        "duplicate-column",
+    }
+)
+
+Row = Checked | In | list[Fault]
+Told = Callable[[Operation, int], None]
+
+
+class Batch(NamedTuple):
+    """Rows to be stored together, each as it was checked or with its faults, by their lines.
+
+    `done` is how many bytes of the input are behind them.
+    """
+
+    rows: list[tuple[int, Row]]
+    done: int
+
+
+class Reader:
+    """The rows of an operation behind those that were stored before, read in a thread."""
+
+    def __init__(self, jobs: Jobs, held: Operation) -> None:
+        self.passed = 0
+        self.last: Line | Broken | None = None
+        self._jobs, self._of, self._loop = jobs, held.id, asyncio.get_running_loop()
+        settings = jobs.settings
+        bounds = Bounds(settings.max_body_bytes, settings.import_max_unpacked_bytes)
+        rows = read(self._blocks(), held.kind, Form(held.form), bounds)
+        self._rows = islice(self._noted(rows), held.read, None)
+
+    async def take(self, most: int) -> list[Line | Broken]:
+        """The next rows; none at the end."""
+        return await asyncio.to_thread(lambda: list(islice(self._rows, most)))
+
+    def _noted(self, rows: Iterator[Line | Broken]) -> Iterator[Line | Broken]:
+        for row in rows:
+            self.last = row
+            yield row
+
+    def _blocks(self) -> Iterator[bytes]:
+        for number in count():
+            fetched = asyncio.run_coroutine_threadsafe(self._chunk(number), self._loop)
+            if (data := fetched.result()) is None:
+                return
+            yield data
+            self.passed += len(data)
+
+    async def _chunk(self, number: int) -> bytes | None:
+        async with self._jobs.sessions() as session:
+            return await uploads.chunk(session, self._of, number)
+
+
+@dataclass(slots=True)
+class Import:
+    """An operation that is held, and what is needed to do it; `told` hears of its progress."""
+
+    jobs: Jobs
+    known: Known
+    connection: AsyncConnection
+    held: Operation
+    told: Told = lambda _held, _done: None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Store the rows that are left, unless told to stop, and end the operation."""
+        if (hindrance := await self._hindrance()) is not None:
+            await self._finish(hindrance)
+            return
+        reader = Reader(self.jobs, self.held)
+        most = MOST_RATINGS if self._kind is Kind.RATINGS else MOST_ROWS
+        now = min(most, MOST_AT_FIRST)
+        storing: asyncio.Task[None] | None = None
+        try:
+            while not stop.is_set() and (lines := await reader.take(now)):
+                batch = Batch(await self._checked(lines), reader.passed)
+                if storing is not None:
+                    await storing
+                # Rows are read and checked while PostgreSQL stores those before them.
+                storing = asyncio.create_task(self._store(batch))
+                now = min(most, 2 * now)
+        finally:
+            if storing is not None:
+                await storing
+        if not stop.is_set():
+            await self._finish(_unreadable(reader.last))
+
+    @property
+    def _kind(self) -> Kind:
+        return Kind(self.held.kind)
+
+    @property
+    def _caller(self) -> Caller:
+        """Who asked, with the limits that held then."""
+        limits = self.held.agencies
+        agencies = None if limits is None else frozenset(limits)
+        return Caller(self.held.owner, frozenset({self._kind.scope}), agencies)
+
+    async def _hindrance(self) -> Fault | None:
+        """Why the operation cannot go on."""
+        if self.held.attempts > MOST_ATTEMPTS:
+            return INTERRUPTED
+        async with self.jobs.sessions() as session:
+            if await operations.revoked(session, self.held.key_hash, self.jobs.clock()):
+                return KEY_REVOKED
+        return None
+
+    async def _checked(self, lines: list[Line | Broken]) -> list[tuple[int, Row]]:
+        intake = Intake(
+            known=self.known,
+            # Never used: these are stored with their operation.
+            store=GroupCommit(partial(own_connection, self.jobs.engine), most_waiting=0),
+            sessions=self.jobs.sessions,
+            key=self.jobs.reference_key,
+            moment=self.jobs.clock(),
+            caller=self._caller,
+            request_key=None,
+        )
+        kind = self._kind
+        rows: list[tuple[int, Row]] = []
+        lines.reverse()
+        while lines:
+            line = lines.pop()  # so that its memory can be used again
+            rows.append((line.number, await _row(intake, kind, line)))
+            if len(rows) % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return rows
+
+    async def _store(self, batch: Batch) -> None:
+        """Store the rows with the operation's progress, again if others were in the way."""
+        for attempt in count(1):
+            try:
+                self.held = await self._store_once(batch)
+            except (SQLAlchemyError, asyncpg.PostgresError) as error:
+                if attempt == MOST_ATTEMPTS or not unavailable(error) or self.connection.closed:
+                    raise
+                await asyncio.sleep(attempt * WAIT_SECONDS)
+            else:
+                self.told(self.held, batch.done)
+                return
+
+    async def _store_once(self, batch: Batch) -> Operation:
+        async with (
+            AsyncSession(self.connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            tried = await session.begin_nested()
+            await session.connection()  # or it would begin only with the session's first statement
+            said = await self._said(session, [row for _, row in batch.rows])
+            # A dry run sees what a batch would do, and undoes it.
+            await (tried.rollback() if self.held.dry_run else tried.commit())
+            faults = [
+                RowFault(line, fault)
+                for (line, _), one in zip(batch.rows, said, strict=True)
+                if not isinstance(one, bool)
+                for fault in one
+            ]
+            accepted, replayed = said.count(False), said.count(True)
+            counted = Count(accepted, replayed, len(said) - accepted - replayed)
+            more = {"done_bytes": batch.done, "saved_at": self.jobs.clock()}
+            return await operations.advance(session, self.held, counted, faults, more)
+
+    async def _said(self, session: AsyncSession, rows: Sequence[Row]) -> list[bool | list[Fault]]:
+        """Of each row, in order, whether it was there before, or what is wrong with it."""
+        outcomes: Iterator[Outcome] = iter(())
+        if new := [row.new for row in rows if isinstance(row, Checked)]:
+            outcomes = iter(await imports.submit(await driver_of(self.connection), new))
+        terms = Terms(self._caller, self.jobs.clock(), self.jobs.reference_key)
+        said: list[bool | list[Fault]] = []
+        for row in rows:
+            if isinstance(row, Checked):
+                told = next(outcomes)
+                said.append(False if told.code == CREATED else _became(row, told))
+            elif isinstance(row, In):
+                said.append(await _stored(session, row, terms))
+            else:
+                said.append(row)
+        return said
+
+    async def _finish(self, problem: Fault | None) -> None:
+        now = self.jobs.clock()
+        async with (
+            AsyncSession(self.connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            self.held = await operations.finish(session, self.held, now, problem)
+            await webhooks.enqueue(session, now, _event(self.held, self._caller))
+        self.told(self.held, self.held.done_bytes)
+
+
+async def _row(intake: Intake, kind: Kind, line: Line | Broken) -> Row:
+    """The row, checked as far as it can be before it is stored, or what is wrong with it."""
+    if isinstance(line, Broken):
+        return [Fault(line.pointer, line.code, line.params)]
+    try:
+        row = import_rows.read(kind, line.fields)
+        if not isinstance(row, RatingIn):
+            return row
+        # Without an id of its own a row is known by what it rates.
+        return await intake.check(row, f"row\n{row.agency}\n{row.dossier}\n{row.invitation}")
+    except DomainError as error:
+        return import_rows.faults(error)
+
+
+async def _stored(session: AsyncSession, row: In, terms: Terms) -> bool | list[Fault]:
+    """Whether all the row says was there before, or why it was not stored."""
+    try:
+        async with session.begin_nested():
+            return await import_rows.store(session, row, terms)
+    except DomainError as error:
+        return import_rows.faults(error)
+
+
+def _became(checked: Checked, told: Outcome) -> bool | list[Fault]:
+    """Whether the rating was there before, or why it was not stored."""
+    refused = refusal(checked, told)
+    if refused is None:
+        return told.code == REPLAYED
+    if isinstance(refused, IdempotencyKeyReusedError) and checked.body.id is None:
+        refused = checked.right.refused(AlreadyRatedError.code, checked.body)
+    return import_rows.faults(refused)
+
+
+def _unreadable(last: Line | Broken | None) -> Fault | None:
+    """Why the file could not be read to its end."""
+    if isinstance(last, Broken) and last.code in UNREADABLE:
+        return Fault(last.pointer, last.code, last.params)
+    return None
+
+
+def _event(ended: Operation, caller: Caller) -> Event:
+    counts = {name: getattr(ended, name) for name in ("read", "accepted", "replayed", "rejected")}
+    data = {"kind": ended.kind, "state": ended.state, "dry_run": ended.dry_run, **counts}
+    return operation_finished(ended.id, ended.finished_at or ended.saved_at, data, caller.agencies)

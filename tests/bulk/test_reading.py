@@ -1,0 +1,348 @@
+import csv
+import gzip
+import io
+import json
+import re
+import tracemalloc
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.api import texts
+from app.bulk import reading
+from app.bulk.lines import Bounds
+from app.bulk.reading import Broken, Form, Line, read
+
+RATING = {
+    "id": "01896777-46f0-7c3e-9f0a-1f6f5b0a4c11",
+    "agency": "H32.15",
+    "survey": "tthc-2023",
+    "dossier": "000.00.15.H32-230712-0001",
+    "channel": "tablet",
+    "answers": {"q1": "5", "q2": "4"},
+}
+HEADING = "agency,survey,dossier,channel,rated_at,answers.q1,answers.q2,comment"
+CUT = 'agency,comment\nA1,"no end\nA2,x\n'
+READERS = ("headings", "lines", "nesting", "reading")
+SMALL = Bounds(line=200, total=100_000)
+
+
+def rows(content, kind="ratings", form=Form.CSV, bounds=SMALL):
+    content = content.encode() if isinstance(content, str) else content
+    return list(read([content], kind, form, bounds))
+
+
+def only(content, kind="ratings", **more):
+    (row,) = rows(content, kind, **more)
+    assert isinstance(row, Line), row
+    return row.fields
+
+
+def codes(found):
+    return [(row.number, row.code) for row in found if isinstance(row, Broken)]
+
+
+def test_every_line_of_json_is_a_row():
+    content = json.dumps(RATING) + "\r\n\n  \n" + json.dumps({"agency": "Sở"})
+    assert rows(content, form=Form.NDJSON) == [Line(1, RATING), Line(4, {"agency": "Sở"})]
+
+
+def test_a_line_that_is_no_json_object_is_named_and_the_others_are_read():
+    content = b'{"a":1}\n[1]\n{"a":\n{"a":"\xc3"}\n{"a":2}\n'
+    found = rows(content, form=Form.NDJSON)
+    assert codes(found) == [(2, "line-not-an-object"), (3, "bad-json"), (4, "bad-encoding")]
+    assert [row.number for row in found if isinstance(row, Line)] == [1, 5]
+
+
+def test_a_line_that_is_too_long_is_named_and_the_others_are_read():
+    content = '{"a":1}\n{"a":"' + "x" * 300 + '"}\n{"a":2}\n'
+    found = rows(content, form=Form.NDJSON)
+    assert codes(found) == [(2, "line-too-long")]
+    assert [row.fields for row in found if isinstance(row, Line)] == [{"a": 1}, {"a": 2}]
+
+
+@given(
+    st.lists(st.integers(1, 7), max_size=30), st.booleans(), st.sampled_from(["utf-8", "utf-16"])
+)
+def test_how_a_file_is_cut_into_blocks_does_not_matter(cuts, packed, encoding):
+    content = (HEADING + '\nA1,s1,d,tablet,,5,4,"Sở\nCông Thương"\nA2,s1,d,tablet,,4,4,\n').encode(
+        encoding
+    )
+    content = gzip.compress(content) if packed else content
+    blocks, rest = [], content
+    for cut in cuts:
+        blocks.append(rest[:cut])
+        rest = rest[cut:]
+    assert list(read([*blocks, rest], "ratings", Form.CSV)) == rows(content)
+    assert [row.number for row in rows(content)] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: text.encode(),
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+        lambda text: gzip.compress(text.encode("utf-8-sig")),
+        lambda text: (
+            gzip.compress(text[:20].encode()) + b"\0" * 9 + gzip.compress(text[20:].encode())
+        ),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace(",", ";").encode(),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
+        lambda text: ("sep=;\r\n" + text.replace(",", ";")).encode(),
+        lambda text: ("sep=\t\n" + text.replace(",", "\t")).encode(),
+        lambda text: text.replace("\n", ",,,\n").encode(),
+        lambda text: ("\n" + text + ",,,,,,,\n\n").encode(),
+    ],
+)
+def test_tables_are_read_in_the_forms_that_people_have(encode):
+    content = HEADING + "\nH32.15,tthc-2023,D1,tablet,18/07/2023 09:31,5,4,Hướng dẫn tận tình.\n"
+    assert only(encode(content)) == {
+        "agency": "H32.15",
+        "survey": "tthc-2023",
+        "dossier": "D1",
+        "channel": "tablet",
+        "rated_at": "2023-07-18T09:31:00+07:00",
+        "answers": {"q1": "5", "q2": "4"},
+        "comment": "Hướng dẫn tận tình.",
+    }
+
+
+def test_headings_of_the_template_are_understood_in_both_languages():
+    told = (
+        "Cơ quan *;ĐỢT KHẢO SÁT;Dossier;Kênh đánh giá;Câu hỏi q1;question q2\n"
+        "A;S;D;Điện thoại;5;4\n"
+    )
+    decomposed = unicodedata.normalize("NFD", "agency,Hồ sơ\nA,D\n")
+    assert only(told) == {
+        "agency": "A",
+        "survey": "S",
+        "dossier": "D",
+        "channel": "mobile",
+        "answers": {"q1": "5", "q2": "4"},
+    }
+    assert only(decomposed) == {"agency": "A", "dossier": "D"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ('="H32.15"', "H32.15"),
+        ("'0015", "0015"),
+        (" Q05 ", "Q05"),
+    ],
+)
+def test_codes_that_were_kept_from_excel_are_unwrapped(cell, value):
+    written = io.StringIO()
+    csv.writer(written).writerows([["agency", "counter"], ["A1", cell]])
+    assert only(written.getvalue())["counter"] == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("18/07/2023", "2023-07-18T00:00:00+07:00"),
+        ("8/7/2023 9:05", "2023-07-08T09:05:00+07:00"),
+        ("18/07/2023 09:31:10", "2023-07-18T09:31:10+07:00"),
+        ("2023-07-18 09:31", "2023-07-18T09:31:00+07:00"),
+        ("2023-07-18T09:31:10", "2023-07-18T09:31:10+07:00"),
+        ("2023-07-18T02:31:10Z", "2023-07-18T02:31:10Z"),
+        ("2023-07-18T09:31:10.5+07:00", "2023-07-18T09:31:10.5+07:00"),
+        ("07/18/2023", "07/18/2023"),
+        ("31/02/2023 08:00", "31/02/2023 08:00"),
+        ("18/07/2023 25:00", "18/07/2023 25:00"),
+        ("45125.4", "45125.4"),
+    ],
+)
+def test_days_and_times_are_those_of_vietnam(cell, value):
+    assert only(f"agency,rated_at\nA1,{cell}\n")["rated_at"] == value
+
+
+def test_a_due_day_without_a_time_lasts_until_its_end():
+    content = "agency,received_at,due_at\nA1,12/07/2023,19/07/2023\n"
+    assert only(content, "dossiers") == {
+        "agency": "A1",
+        "received_at": "2023-07-12T00:00:00+07:00",
+        "due_at": "2023-07-19T23:59:59+07:00",
+    }
+
+
+def test_a_dossiers_columns_are_its_events():
+    content = "code,finished_at,returned_at,withdrawn_at\nD1,18/07/2023 08:00,18/07/2023 09:30,\n"
+    assert only(content, "dossiers") == {
+        "code": "D1",
+        "events": [
+            {"type": "finished", "at": "2023-07-18T08:00:00+07:00"},
+            {"type": "result_returned", "at": "2023-07-18T09:30:00+07:00"},
+        ],
+    }
+
+
+def test_a_tally_sheet_is_a_row_with_a_column_for_each_count():
+    content = (
+        "agency;period;forms;counts.q1.5;counts.q1.4;Số lượt q2.1.na;Lý do chấp nhận q1\n"
+        "A1;10/2022;13;6;7,0;x;Theo số liệu đã công bố\n"
+    )
+    assert only(content, "tally-sheets") == {
+        "agency": "A1",
+        "period": "2022-10",
+        "forms": 13,
+        "counts": {"q1": {"5": 6, "4": 7}, "q2.1": {"na": "x"}},
+        "accept": [{"pointer": "/counts/q1", "reason": "Theo số liệu đã công bố"}],
+    }
+
+
+@pytest.mark.parametrize("cell", ["1.234", "1,000", "-1", "1e3", "5.5", "9" * 60])
+def test_a_count_that_may_mean_two_things_is_left_to_be_refused(cell):
+    assert only(f"forms;period\n{cell};2022-10\n", "tally-sheets")["forms"] == cell
+
+
+INDEX = "source;period;agency;title.vi;criterion;name.vi;value;rank;peer_count\n"
+
+
+def test_the_rows_of_a_published_index_are_one_body():
+    content = INDEX + (
+        "sipas;2022;A1;SIPAS;access;Tiếp cận;70,69;17;18\n"
+        "sipas;2022;A1;;overall;Chung;81.75 %;13;18\n"
+        "sipas;Q3/2022;A1;SIPAS;overall;Chung;90;;\n"
+    )
+    first, second = rows(content, "published-indices")
+    assert first == Line(
+        2,
+        {
+            "source": "sipas",
+            "period": "2022",
+            "agency": "A1",
+            "title": {"vi": "SIPAS"},
+            "figures": [
+                {
+                    "criterion": "access",
+                    "name": {"vi": "Tiếp cận"},
+                    "value": "70.69",
+                    "rank": 17,
+                    "peer_count": 18,
+                },
+                {
+                    "criterion": "overall",
+                    "name": {"vi": "Chung"},
+                    "value": "81.75",
+                    "rank": 13,
+                    "peer_count": 18,
+                },
+            ],
+        },
+    )
+    assert (second.number, second.fields["period"]) == (4, "2022-Q3")
+
+
+def test_half_of_a_published_index_is_not_one():
+    def index(agency, title="T", value="9", more=""):
+        return f"sipas;2022;{agency};{title};overall;Chung;{value};;{more}\n"
+
+    apart = INDEX + index("A1") + index("A2") + index("A1")
+    assert codes(rows(apart, "published-indices")) == [(4, "rows-apart")]
+    disagree = INDEX + index("A1") + index("A1", "U") + index("A2")
+    assert codes(rows(disagree, "published-indices")) == [(2, "rows-disagree")]
+    broken = INDEX + index("A1") + index("A1", more=";stray") + index("A2") + index("A3")
+    found = rows(broken, "published-indices")
+    assert codes(found) == [(3, "cell-without-heading"), (2, "rows-broken"), (4, "rows-broken")]
+    assert [row.fields["agency"] for row in found if isinstance(row, Line)] == ["A3"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("agency,colour\nA1,red\n", [(1, "unknown-column")]),
+        ("agency,Cơ quan\nA1,A1\n", [(1, "duplicate-column")]),
+        ("A1,s1,D1\nA2,s1,D2\n", [(1, "no-heading")]),
+        ("agency,comment\nA1,x,y\nA2,x\n", [(2, "cell-without-heading")]),
+        ("agency,comment\nA1,x,,\nA2,x\n", []),
+        ('agency,comment\nA1,"x"y\nA2,x\n', [(2, "bad-csv")]),
+        (CUT, [(2, "bad-csv")]),
+        (CUT + "A3,x\n" * 60, [(2, "line-too-long")]),
+        (b"agency,comment\nA1,C\xf4ng\n", [(2, "bad-encoding")]),
+        (b"agency,Kh\xf4ng\nA1,x\n", [(1, "bad-encoding")]),
+        (b"PK\x03\x04 and so on", [(1, "workbook-not-csv")]),
+        (b"\xff\xfea", [(1, "bad-encoding")]),
+        (b"\x1f\x8b\x08 and so on", [(1, "bad-gzip")]),
+        (gzip.compress(b"agency\n")[:-4], [(2, "bad-gzip")]),
+        (gzip.compress(b"agency\nA1\n") + b"more", [(3, "bad-gzip")]),
+        (gzip.compress(b"agency\n" + b"A" * 1_000_000), [(1, "file-too-large")]),
+        (b"", []),
+        (b"\xef\xbb\xbf", []),
+        (gzip.compress(b""), []),
+        ("agency\n", []),
+        ("sep=;\n", []),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_line(content, expected):
+    found = rows(content)
+    assert codes(found) == expected
+
+
+def test_an_unknown_column_is_told_by_its_name_but_not_what_stands_in_a_file_without_headings():
+    (named,) = rows("agency,colour\nA1,red\n")
+    (unnamed,) = rows("A1,0905123456\n")
+    assert named.params == {"column": "colour"}
+    assert unnamed.params == {}
+
+
+def test_rows_come_before_the_file_has_ended():
+    def blocks():
+        yield b'{"a":1}\n{"a":2'
+        raise ConnectionResetError
+
+    found = read(blocks(), "ratings", Form.NDJSON)
+    assert next(found) == Line(1, {"a": 1})
+    with pytest.raises(ConnectionResetError):
+        next(found)
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_a_block():
+    tracemalloc.start()
+    blocks = (b"x" * 1_000_000 for _ in range(64))
+    assert codes(read(blocks, "ratings", Form.NDJSON, Bounds(line=100))) == [(1, "line-too-long")]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16_000_000
+
+
+def test_a_gzip_bomb_is_unpacked_a_piece_at_a_time():
+    asked = 0
+
+    def blocks():
+        nonlocal asked
+        packed = gzip.compress(b"x" * 60_000_000)
+        for at in range(0, len(packed), 1000):
+            asked += 1
+            yield packed[at : at + 1000]
+
+    (found,) = read(blocks(), "ratings", Form.NDJSON, Bounds(line=100, total=5_000_000))
+    assert found.code == "file-too-large"
+    assert asked < 10
+
+
+@given(st.binary(max_size=300), st.sampled_from(["ratings", "tally-sheets", "published-indices"]))
+def test_whatever_the_bytes_reading_never_fails(content, kind):
+    for form in Form:
+        for row in rows(b"agency,period\n" + content, kind, form):
+            assert isinstance(row, Line | Broken)
+        for row in rows(content, kind, form):
+            if isinstance(row, Broken):
+                texts.say("vi", f"{row.code}:detail", **row.params)
+
+
+def test_all_that_can_be_wrong_with_a_file_is_explained_in_both_languages():
+    folder = Path(reading.__file__).parent
+    source = "".join((folder / f"{name}.py").read_text("utf-8") for name in READERS)
+    found = set(re.findall(r'(?:UnreadableError\(|, "", |return )"([a-z-]+)"', source))
+    found |= set(re.findall(r'"(rows-[a-z]+)"', source))
+    assert len(found) == 15
+    for language in texts.LANGUAGES:
+        for code in found:
+            assert {code, f"{code}:detail", f"{code}:help"} <= set(texts.catalogue(language)), code

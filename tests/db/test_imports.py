@@ -1,0 +1,516 @@
+"""Imports from the request to what is stored: a worker does them on a database of real commits."""
+
+import asyncio
+import csv
+import gzip
+import io
+import json
+import random
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from conftest import NOW, REFERENCE_KEY
+from factories import PLAIN
+from sqlalchemy import text
+
+from app.db import imports, keys, operations, recount, uploads
+from app.db.session import sessions
+from app.settings import Settings
+from app.worker import Jobs, importing
+from app.worker.imports import work
+
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+
+
+@pytest.fixture
+def jobs(committing):
+    """What a worker is handed on that server."""
+    settings = Settings(log_level="error", import_max_unpacked_bytes=2**22)
+    clock = lambda: NOW  # noqa: E731 -- as the app's own
+    return Jobs(settings, committing, sessions(committing), REFERENCE_KEY.encode(), clock)
+
+
+@pytest.fixture
+async def worker(jobs):
+    """A worker that is at work."""
+    stop = asyncio.Event()
+    working = asyncio.create_task(work(jobs, stop))
+    yield working
+    stop.set()
+    await working
+
+
+@pytest.fixture
+async def admin(committed):
+    """A caller whose key carries every scope."""
+    await committed.agency()
+    committed.admin = await committed.caller()
+    return committed.admin
+
+
+def lines(rows) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def table(rows, separator=",") -> bytes:
+    flat = [
+        {
+            **{name: value for name, value in row.items() if not isinstance(value, dict)},
+            **{f"{n}.{k}": v for n, d in row.items() if isinstance(d, dict) for k, v in d.items()},
+        }
+        for row in rows
+    ]
+    written = io.StringIO()
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    writer = csv.DictWriter(written, names, delimiter=separator)
+    writer.writeheader()
+    writer.writerows(flat)
+    return written.getvalue().encode()
+
+
+async def ask(caller, kind, body, media_type=NDJSON, *, dry_run=False, **headers):
+    """The answer to an import."""
+    return await caller.post(
+        f"/v1/imports/{kind}",
+        params={"dry_run": str(dry_run).lower()},
+        content=body,
+        headers={"Content-Type": media_type, **headers},
+    )
+
+
+async def ended(caller, answer):
+    """The operation, once it has ended."""
+    assert answer.status_code == 202, answer.text
+    async with asyncio.timeout(3):
+        while True:
+            got = await caller.get(answer.headers["Location"])
+            if got.json()["state"] in {"done", "failed"}:
+                return got.json()
+            assert got.headers["Retry-After"] == "1"
+            await asyncio.sleep(0.02)
+
+
+async def imported(caller, kind, rows, media_type=NDJSON, **more):
+    body = rows if isinstance(rows, bytes) else lines(rows)
+    return await ended(caller, await ask(caller, kind, body, media_type, **more))
+
+
+async def faults(caller, operation):
+    got = await caller.get(f"/v1/operations/{operation['id']}/errors")
+    assert got.headers["content-type"].startswith(NDJSON)
+    return [json.loads(line) for line in got.text.splitlines()]
+
+
+def counts(operation):
+    return {name: operation[name] for name in ("read", "accepted", "replayed", "rejected")}
+
+
+async def ratings(committed, number):
+    """Rows of so many ratings, whose dossiers are there."""
+    await committed.survey()
+    chance = random.Random(7)
+    return [
+        {
+            "id": str(UUID(int=chance.getrandbits(128), version=4)),
+            "agency": "A1",
+            "survey": "s1",
+            "dossier": await committed.dossier(),
+            "channel": chance.choice(["tablet", "portal"]),
+            "answers": {"q1": chance.choice("12345"), "q2": chance.choice("12345")},
+            "rated_at": "2026-06-15T16:30:00+07:00",
+        }
+        for _ in range(number)
+    ]
+
+
+RECEIPT = {
+    "procedure": "1.000001",
+    "channel": "desk",
+    "received_at": "2026-06-01T08:00:00+07:00",
+    "due_at": "2026-06-20T17:00:00+07:00",
+}
+RETURN = {"type": "result_returned", "at": "2026-06-15T16:00:00+07:00"}
+SHEET = {
+    "agency": "A1",
+    "survey": "s1",
+    "channel": "paper",
+    "period": "2026-05",
+    "forms": 3,
+    "counts": {"q1": {"5": 2, "4": 1}},
+}
+INDEX = {
+    "source": "sipas",
+    "period": "2022",
+    "agency": "A1",
+    "title": {"vi": "Báo cáo"},
+    "figures": [{"criterion": "overall", "name": {"vi": "Chung"}, "value": "81.75"}],
+}
+
+
+def dossiers(number, **more):
+    return [
+        {"agency": "A1", "code": f"000.00.01.H00-260602-{n:05}", **RECEIPT, **more}
+        for n in range(number)
+    ]
+
+
+async def scalar(committed, statement):
+    await committed.session.rollback()
+    return await committed.session.scalar(text(statement))
+
+
+async def drift(committed) -> int:
+    await committed.session.rollback()
+    return await recount.drift(committed.session)
+
+
+@pytest.mark.parametrize(
+    ("written", "media_type"),
+    [
+        (lines, NDJSON),
+        (lambda rows: gzip.compress(lines(rows)), "application/x-ndjson; charset=utf-8"),
+        (table, CSV),
+        (lambda rows: b"\xef\xbb\xbf" + table(rows, ";"), CSV),
+    ],
+)
+async def test_ratings_of_a_file_are_stored_and_counted(
+    committed, admin, worker, written, media_type
+):
+    rows = await ratings(committed, 5)
+    done = await imported(admin, "ratings", written(rows), media_type)
+    assert counts(done) == {"read": 5, "accepted": 5, "replayed": 0, "rejected": 0}
+    assert (done["state"], done["problem"]) == ("done", None)
+    assert done["bytes_done"] == done["bytes"] == len(written(rows))
+    assert await scalar(committed, "SELECT count(*) FROM rating") == 5
+    assert await drift(committed) == 0
+
+
+async def test_the_same_file_again_changes_nothing(committed, admin, worker):
+    rows = [*await ratings(committed, 3)]
+    for row in rows[1:]:
+        del row["id"]
+    await imported(admin, "ratings", rows)
+    again = await imported(admin, "ratings", rows)
+    assert counts(again) == {"read": 3, "accepted": 0, "replayed": 3, "rejected": 0}
+    rows[1]["answers"]["q1"] = "na" if rows[1]["answers"]["q1"] == "1" else "1"
+    rows[0]["channel"] = "sms"
+    other = await imported(admin, "ratings", rows)
+    assert counts(other)["replayed"] == 1
+    found = [(one["line"], one["pointer"], one["code"]) for one in await faults(admin, other)]
+    assert found[0] == (1, "/id", "idempotency-key-reused")
+    assert found[1][:1] == (2,)
+    assert await drift(committed) == 0
+
+
+async def test_every_row_is_held_to_the_days_that_its_survey_allows(committed, admin, worker):
+    rows = await ratings(committed, 3)
+    await committed.session.execute(
+        text("UPDATE dossier SET returned_at = returned_at - interval '1 year'")
+    )
+    await committed.session.commit()
+    done = await imported(admin, "ratings", rows)
+    assert counts(done) == {"read": 3, "accepted": 0, "replayed": 0, "rejected": 3}
+    assert {one["code"] for one in await faults(admin, done)} == {"rating-window-closed"}
+
+
+async def test_each_row_keeps_what_it_says_beside_rows_that_say_nothing(committed, admin, worker):
+    rows = await ratings(committed, 3)
+    rows[1] |= {"comment": "Tốt", "device_seq": 7, "rated_at": "2026-06-15T16:31:00+07:00"}
+    del rows[2]["rated_at"]
+    await imported(admin, "ratings", rows)
+    stored = await committed.session.execute(
+        text("SELECT id, comment, device_seq, rated_at, received_at FROM rating")
+    )
+    said = {str(one[0]): one[1:] for one in stored}
+    at = [datetime.fromisoformat(row["rated_at"]) for row in rows[:2]]
+    assert [said[row["id"]] for row in rows] == [
+        (None, None, at[0], NOW),
+        ("Tốt", 7, at[1], NOW),
+        (None, None, NOW, NOW),
+    ]
+
+
+async def test_a_dry_run_tells_what_would_be_and_stores_nothing(committed, admin, worker):
+    rows = await ratings(committed, 3)
+    rows[1]["answers"] = {"q9": "5"}
+    tried = await imported(admin, "ratings", rows, dry_run=True)
+    assert tried["dry_run"] is True
+    assert counts(tried) == {"read": 3, "accepted": 2, "replayed": 0, "rejected": 1}
+    assert [one["line"] for one in await faults(admin, tried)] == [2]
+    assert await scalar(committed, "SELECT count(*) FROM rating") == 0
+    assert await scalar(committed, "SELECT count(*) FROM tally") == 0
+    done = await imported(admin, "ratings", rows)
+    assert counts(done) == counts(tried)
+
+
+async def test_each_fault_is_told_with_its_line_and_place_in_the_readers_language(
+    committed, admin, worker
+):
+    good, other = await ratings(committed, 2)
+    body = b"\n".join(
+        [
+            lines([good]).strip(),
+            b"",
+            b"{not json",
+            b"[1]",
+            lines([other | {"answers": {"q1": "7", "q9": "5"}, "channel": "fax"}]).strip(),
+            lines([other | {"answers": {"q1": "7", "q9": "5"}}]).strip(),
+            lines([other | {"comment": "\0"}]).strip(),
+            b'{"agency": "\xff"}',
+            lines([other | {"agency": "A9"}]).strip(),
+            lines([other | {"dossier": "000.00.01.H00-260601-99999"}]).strip(),
+        ]
+    )
+    done = await imported(admin, "ratings", body)
+    assert counts(done) == {"read": 9, "accepted": 1, "replayed": 0, "rejected": 8}
+    found = await faults(admin, done)
+    assert [(one["line"], one["pointer"], one["code"]) for one in found] == [
+        (3, "", "bad-json"),
+        (4, "", "line-not-an-object"),
+        (5, "/channel", "not-allowed"),
+        (6, "/answers/q1", "unknown-option"),
+        (6, "/answers/q9", "unknown-question"),
+        (7, "/comment", "bad-text"),
+        (8, "", "bad-encoding"),
+        (9, "/agency", "agency-not-found"),
+        (10, "/dossier", "dossier-not-found"),
+    ]
+    assert (done["errors"], done["errors_kept"]) == (9, 9)
+    admin.headers["Accept-Language"] = "vi"
+    said = {one["detail"] for one in await faults(admin, done)}
+    assert said.isdisjoint(one["detail"] for one in found)
+
+
+async def test_dossiers_come_with_their_events(committed, admin, worker):
+    await committed.procedure()
+    await committed.survey()
+    accepted = {"type": "accepted", "at": RECEIPT["received_at"]}
+    rows = dossiers(3, events=[accepted, RETURN])
+    rows[2]["events"] = [accepted, RETURN | {"at": "2026-05-01T08:00:00+07:00"}]
+    done = await imported(admin, "dossiers", rows)
+    assert counts(done) == {"read": 3, "accepted": 2, "replayed": 0, "rejected": 1}, await faults(
+        admin, done
+    )
+    (fault,) = await faults(admin, done)
+    assert (fault["line"], fault["pointer"].split("/")[:3]) == (3, ["", "events", "1"])
+    assert await scalar(committed, "SELECT count(*) FROM dossier WHERE status = 10") == 2
+    assert await scalar(committed, "SELECT count(*) FROM dossier_event") == 4
+    revisions = await scalar(committed, "SELECT sum(revision) FROM dossier")
+    again = await imported(admin, "dossiers", rows[:2])
+    assert counts(again) == {"read": 2, "accepted": 0, "replayed": 2, "rejected": 0}
+    assert await scalar(committed, "SELECT sum(revision) FROM dossier") == revisions
+    assert await drift(committed) == 0
+
+
+async def test_dossiers_of_a_table_are_registered_and_returned(committed, admin, worker):
+    await committed.procedure()
+    body = (
+        "Cơ quan;Mã hồ sơ;Thủ tục;Hình thức nộp;Ngày tiếp nhận;Ngày hẹn trả;Ngày trả kết quả\r\n"
+        "A1;000.00.01.H00-260602-00001;1.000001;desk;"
+        "01/06/2026 08:00;20/06/2026;12/06/2026 9:30\r\n"
+    ).encode()
+    done = await imported(admin, "dossiers", body, CSV)
+    assert counts(done)["accepted"] == 1, await faults(admin, done)
+    (returned,) = await committed.session.execute(text("SELECT status, returned_at FROM dossier"))
+    assert (returned[0], returned[1].isoformat()) == (10, "2026-06-12T02:30:00+00:00")
+
+
+async def test_tally_sheets_are_counted_once_under_their_id(committed, admin, worker):
+    await committed.survey()
+    wrong = SHEET | {"counts": {"q1": {"5": 9}}}
+    rows = [
+        SHEET | {"id": "to-1"},
+        SHEET | {"id": "to-2"},
+        wrong,
+        SHEET | {"id": "to-1", "forms": 4},
+    ]
+    done = await imported(admin, "tally-sheets", rows)
+    assert counts(done) == {"read": 4, "accepted": 2, "replayed": 0, "rejected": 2}
+    found = [(one["line"], one["pointer"], one["code"]) for one in await faults(admin, done)]
+    assert found == [
+        (3, "/counts/q1", "more-answers-than-forms"),
+        (4, "/id", "idempotency-key-reused"),
+    ]
+    again = await imported(admin, "tally-sheets", rows[:2])
+    assert counts(again)["replayed"] == 2
+    by_request = await admin.post(
+        "/v1/tally-sheets", json=SHEET, headers={"Idempotency-Key": "to-1"}
+    )
+    assert by_request.headers["Idempotent-Replayed"] == "true"
+    assert await drift(committed) == 0
+
+
+async def test_published_indices_are_stored_as_printed(committed, admin, worker):
+    done = await imported(admin, "published-indices", [INDEX, INDEX | {"agency": "A9"}])
+    assert counts(done) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
+    assert (await faults(admin, done))[0]["pointer"] == "/agency"
+    again = await imported(admin, "published-indices", [INDEX])
+    assert counts(again)["replayed"] == 1
+    got = await admin.get("/v1/published-indices/sipas/2022/A1")
+    assert (got.headers["ETag"], got.json()["figures"][0]["value"]) == ('"1"', "81.75")
+
+
+async def test_a_key_limited_to_agencies_imports_for_no_other(committed, admin, worker):
+    await committed.agency("A2")
+    await committed.procedure()
+    limited = await committed.caller(agencies={"A1"})
+    rows = [dossiers(1)[0], dossiers(1)[0] | {"agency": "A2"}]
+    done = await imported(limited, "dossiers", rows)
+    assert counts(done) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
+    (fault,) = await faults(limited, done)
+    assert (fault["pointer"], fault["code"]) == ("/agency", "agency-not-allowed")
+    mine = [row | {"agency": "A2"} for row in await ratings(committed, 1)]
+    done = await imported(limited, "ratings", mine)
+    assert (await faults(limited, done))[0]["code"] == "agency-not-allowed"
+
+
+async def test_an_import_of_a_key_that_is_revoked_meanwhile_fails(committed, admin, jobs):
+    rows = await ratings(committed, 1)
+    answer = await ask(admin, "ratings", lines(rows))
+    await keys.revoke(committed.session, (await keys.list_all(committed.session))[-1].id, NOW)
+    await committed.session.commit()
+    other = await committed.caller()
+    await work_until_idle(jobs)
+    failed = await ended(other, answer)
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", "import-key-revoked")
+    assert failed["read"] == 0
+    assert await scalar(committed, "SELECT count(*) FROM operation_chunk") == 0
+
+
+async def work_until_idle(jobs):
+    """A worker at work until nothing waits."""
+    stop = asyncio.Event()
+    working = asyncio.create_task(work(jobs, stop))
+    waiting = "SELECT count(*) FROM operation WHERE state IN ('queued', 'running')"
+    async with asyncio.timeout(3):
+        while True:
+            async with jobs.sessions() as session:
+                if not await session.scalar(text(waiting)):
+                    break
+            await asyncio.sleep(0.02)
+    stop.set()
+    await working
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "code"),
+    [
+        (b"\x1f\x8b not gzip at all", NDJSON, "bad-gzip"),
+        (gzip.compress(lines([{}] * 1000))[:-20], NDJSON, "bad-gzip"),
+        (gzip.compress((b"1" * 99_999 + b"\n") * 80), NDJSON, "file-too-large"),
+        (b"PK\x03\x04 a workbook", CSV, "workbook-not-csv"),
+        (b"agency,flavour\r\nA1,sweet\r\n", CSV, "unknown-column"),
+        (b"no headings here\r\n", CSV, "no-heading"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_to_its_end_fails(
+    committed, admin, worker, body, media_type, code
+):
+    failed = await imported(admin, "ratings", body, media_type)
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", code)
+    assert failed["problem"]["title"]
+    assert (await faults(admin, failed))[-1]["code"] == code
+
+
+async def test_a_line_without_end_is_one_fault_and_takes_no_memory(committed, admin, worker):
+    body = gzip.compress(b'{"comment": "' + b"x" * 3_000_000 + b'"}\n{"agency": 1}\n')
+    done = await imported(admin, "ratings", body)
+    assert done["state"] == "done"
+    found = await faults(admin, done)
+    assert (found[0]["line"], found[0]["code"]) == (1, "line-too-long")
+    assert {one["line"] for one in found[1:]} == {2}
+
+
+@pytest.mark.parametrize("media_type", [NDJSON, CSV])
+async def test_an_empty_file_is_done_at_once(committed, admin, worker, media_type):
+    done = await imported(admin, "ratings", b"", media_type)
+    assert (done["state"], counts(done)["read"]) == ("done", 0)
+
+
+async def test_what_a_worker_left_is_done_by_the_next_with_the_same_counts(
+    committed, admin, jobs, monkeypatch
+):
+    monkeypatch.setattr(importing, "MOST_RATINGS", 7)
+    rows = await ratings(committed, 40)
+    rows[11]["answers"] = {}
+    rows[30] = rows[2]
+    answer = await ask(admin, "ratings", lines(rows))
+    for _ in range(30):
+        stop = asyncio.Event()
+        working = asyncio.create_task(work(jobs, stop))
+        await asyncio.sleep(random.uniform(0, 0.06))
+        stop.set()
+        await working
+        if (await admin.get(answer.headers["Location"])).json()["state"] == "done":
+            break
+    await work_until_idle(jobs)
+    done = await ended(admin, answer)
+    assert counts(done) == {"read": 40, "accepted": 38, "replayed": 1, "rejected": 1}
+    assert [one["line"] for one in await faults(admin, done)] == [12]
+    assert await scalar(committed, "SELECT count(*) FROM rating") == 38
+    assert await drift(committed) == 0
+
+
+async def test_two_workers_do_an_operation_once(committed, admin, jobs):
+    rows = await ratings(committed, 5)
+    answers = [await ask(admin, "ratings", lines(rows[n:])) for n in range(3)]
+    await asyncio.gather(*(work_until_idle(jobs) for _ in range(2)))
+    done = [await ended(admin, answer) for answer in answers]
+    assert [one["read"] for one in done] == [5, 4, 3]
+    assert sum(one["accepted"] for one in done) == 5
+    assert sum(one["replayed"] for one in done) == 7
+    assert await drift(committed) == 0
+
+
+async def test_an_operation_that_never_gets_on_is_given_up(committed, admin, jobs):
+    answer = await ask(admin, "ratings", lines(await ratings(committed, 1)))
+    await committed.session.execute(text("UPDATE operation SET attempts = 20"))
+    await committed.session.commit()
+    await work_until_idle(jobs)
+    failed = await ended(admin, answer)
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", "import-interrupted")
+
+
+async def test_many_ratings_are_counted_as_few_are(committed, admin, worker, monkeypatch):
+    monkeypatch.setattr(imports, "FEWEST", 1)
+    await committed.agency("A2")
+    await committed.survey("s2", "A1", "A2", form=PLAIN)
+    rows = await ratings(committed, 12)
+    for row in rows[::3]:
+        row["agency"], row["survey"] = "A2", "s2"
+        row["dossier"] = await committed.dossier("A2", officer="cb-1")
+    done = await imported(admin, "ratings", rows)
+    assert counts(done)["accepted"] == 12, await faults(admin, done)
+    assert await drift(committed) == 0
+
+
+async def test_who_subscribed_is_told_when_an_import_has_ended(committed, admin, worker):
+    await committed.session.execute(
+        text("""
+        INSERT INTO webhook (code, url, events, active, created_at)
+        VALUES ('w', 'https://example.org', ARRAY['operation.finished'], true, now())
+        """)
+    )
+    await committed.session.commit()
+    done = await imported(admin, "ratings", await ratings(committed, 2))
+    body = json.loads(await scalar(committed, "SELECT body FROM webhook_delivery"))
+    assert body["subject"] == f"/v1/operations/{done['id']}"
+    assert body["data"]["accepted"] == 2
+
+
+async def test_what_is_old_is_forgotten_and_what_never_became_an_operation(committed, admin, jobs):
+    answer = await ask(admin, "ratings", b"{}\n")
+    await work_until_idle(jobs)
+    orphan, fresh = UUID(int=1), UUID(int=2)
+    async with jobs.sessions.begin() as session:
+        await uploads.keep(session, orphan, 0, b"x", NOW - timedelta(days=2))
+        await uploads.keep(session, fresh, 0, b"x", NOW)
+        await operations.sweep(session, NOW + timedelta(days=89))
+    assert (await admin.get(answer.headers["Location"])).status_code == 200
+    left = await scalar(committed, "SELECT count(*) FROM operation_chunk")
+    async with jobs.sessions.begin() as session:
+        await operations.sweep(session, NOW + timedelta(days=91))
+    assert left in {0, 1}
+    assert (await admin.get(answer.headers["Location"])).status_code == 404
+    assert await scalar(committed, "SELECT count(*) FROM operation_error") == 0
