@@ -4,18 +4,21 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import texts
+from app.api.oidc import Tokens, is_token
 from app.db.catalogue import Expected
 from app.db.known import Known
 from app.domain.access import Caller
 from app.domain.errors import CredentialMissingError
+from app.domain.operation import SCOPES as IMPORT_SCOPES
 from app.settings import Settings
 
 
@@ -77,7 +80,8 @@ ReferenceKey = Annotated[bytes, Depends(reference_key)]
 Language = Annotated[texts.Language, Depends(language)]
 
 _bearer = HTTPBearer(
-    auto_error=False, description="`Authorization: Bearer hl_…` (API key) or `hld_…` (device)"
+    auto_error=False,
+    description="`Authorization: Bearer hl_…` (API key), `hld_…` (device) or an issuer's token",
 )
 Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
@@ -88,17 +92,23 @@ def credential(request: Request) -> str | None:
     return presented if presented and scheme.lower() == "bearer" else None
 
 
+async def identified(request: Request, presented: str) -> Caller:
+    """Whose a key or a token is; raises CredentialUnknownError or IssuerUnavailableError."""
+    state = request.app.state
+    tokens: Tokens | None = state.tokens
+    if tokens is not None and is_token(presented):
+        return await tokens.caller(presented, state.clock())
+    caller: Caller = await state.known.caller(presented, state.clock())
+    return caller
+
+
 def needs(*scopes: str) -> Callable[..., object]:
     """A dependency that lets through callers whose key carries one of the scopes."""
 
-    async def guard(
-        known: CatalogueKnown,
-        moment: Now,
-        credentials: Presented,
-    ) -> Caller:
+    async def guard(request: Request, credentials: Presented) -> Caller:
         if credentials is None:
             raise CredentialMissingError
-        caller = (await known.credential(credentials.credentials)).at(moment)
+        caller = await identified(request, credentials.credentials)
         caller.check_scope(*scopes)
         return caller
 
@@ -109,12 +119,19 @@ def needs(*scopes: str) -> Callable[..., object]:
 def might(scope: str) -> Callable[..., object]:
     """A dependency of a public route that says whether the caller's key carries the scope."""
 
-    async def looked_at(known: CatalogueKnown, moment: Now, credentials: Presented) -> bool:
+    async def looked_at(request: Request, credentials: Presented) -> bool:
         if credentials is None:
             return False
-        return scope in (await known.credential(credentials.credentials)).at(moment).scopes
+        return scope in (await identified(request, credentials.credentials)).scopes
 
     return looked_at
+
+
+def scopes_asked(dependant: Dependant) -> set[tuple[str, ...]]:
+    """The scopes that a route's dependencies ask for, one of each tuple."""
+    own = getattr(dependant.call, "scopes", None)
+    found = {own} if isinstance(own, tuple) else set()
+    return found.union(*(scopes_asked(dependency) for dependency in dependant.dependencies))
 
 
 CatalogueReader = Annotated[Caller, Depends(needs("catalogue:read"))]
@@ -124,25 +141,36 @@ DossierWriter = Annotated[Caller, Depends(needs("dossiers:write"))]
 RatingReader = Annotated[Caller, Depends(needs("ratings:read"))]
 RatingVoider = Annotated[Caller, Depends(needs("ratings:void"))]
 RatingWriter = Annotated[Caller, Depends(needs("ratings:write"))]
+Inviter = Annotated[Caller, Depends(needs("surveys:invite"))]
 EditionWriter = Annotated[Caller, Depends(needs("editions:write"))]
 MethodReader = Annotated[Caller, Depends(needs("catalogue:read", "indices:read"))]
 IndexReader = Annotated[Caller, Depends(needs("indices:read"))]
+Importer = Annotated[Caller, Depends(needs(*sorted(set(IMPORT_SCOPES.values()))))]
+
+
+_REVISION = re.compile(r'(W/)?"([1-9][0-9]{0,8})(?:-[a-z]+)?"')
 
 
 def expected(
-    if_match: Annotated[str | None, Header(description="Only if the entry has this ETag")] = None,
-    if_none_match: Annotated[str | None, Header(description="`*`: only if it is new")] = None,
+    if_match: Annotated[
+        str | None, Header(description="Only if the entry has one of these ETags; `*`: any")
+    ] = None,
+    if_none_match: Annotated[
+        str | None, Header(description="Only if it has none of these ETags; `*`: if it is new")
+    ] = None,
 ) -> Expected:
-    """The state that an update relies on, from its headers."""
-    if if_none_match is not None and if_none_match.strip() == "*":
-        return Expected(absent=True)
-    if if_match is None:
-        return Expected()
-    if if_match.strip() == "*":
-        return Expected(present=True)
-    match = re.fullmatch(r'"([1-9][0-9]{0,8})(?:-[a-z]+)?"', if_match.strip())
-    # An ETag that we never gave out matches nothing.
-    return Expected(revision=int(match[1]) if match else 0)
+    """The state that an update relies on, from its headers (RFC 9110, section 13.1).
+
+    An ETag that is weak, or that we never gave out, is no entry's for `If-Match`.
+    """
+    wanted, held = (if_match or "").strip(), (if_none_match or "").strip()
+    strong = frozenset(int(number) for weak, number in _REVISION.findall(wanted) if not weak)
+    return Expected(
+        absent=held == "*",
+        present=if_match is not None,
+        among=None if if_match is None or wanted == "*" else strong,
+        other_than=frozenset(int(number) for _, number in _REVISION.findall(held)),
+    )
 
 
 ExpectedState = Annotated[Expected, Depends(expected)]
@@ -159,13 +187,16 @@ def tag(response: Response, revision: int, state: str = "") -> None:
     response.headers["ETag"] = f'"{revision}-{state}"' if state else f'"{revision}"'
 
 
+REQUEST_KEY = r"^[\x21-\x7e]{1,200}$"
+REQUEST_KEY_TEXT = "Names this request: sent again, it is answered as before and counted once"
+REPLAYS: dict[str, Any] = {
+    "headers": {
+        "Idempotent-Replayed": {
+            "description": "`true`: it was there before, and is answered as it was then",
+            "schema": {"type": "string", "const": "true"},
+        }
+    }
+}
 RequestKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Names this request: sent again, it is answered as before and counted once",
-    ),
+    str | None, Header(alias="Idempotency-Key", pattern=REQUEST_KEY, description=REQUEST_KEY_TEXT)
 ]

@@ -11,7 +11,7 @@ from sqlmodel import col
 from app.db import agencies
 from app.db.keys import Granted, hashed
 from app.db.tables import Device, DeviceRefusal
-from app.domain.access import DEVICE_SCOPE, Caller
+from app.domain.access import DEVICE_NAME, DEVICE_SCOPE, Caller
 from app.domain.device import MOST_GAPS, Arrivals, Gap, SequenceReport
 from app.domain.errors import CredentialUnknownError, DeviceNotFoundError, Fault, InvalidError
 
@@ -101,7 +101,7 @@ async def find(session: AsyncSession, key: str) -> Granted:
     if found is None:
         raise CredentialUnknownError
     caller = Caller(
-        f"device:{found.code}",
+        f"{DEVICE_NAME}{found.code}",
         frozenset({DEVICE_SCOPE}),
         frozenset({found.agency}),
         device=found.code,

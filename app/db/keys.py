@@ -1,27 +1,39 @@
 """API keys: kept as hashes, found by what is presented."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.db import agencies as agency_rows
 from app.db.tables import ApiKey
-from app.domain.access import Caller
+from app.domain.access import Caller, state
 from app.domain.errors import CredentialUnknownError
+
+# A process that finds a row taken leaves it: another is writing just that.
+_USED = text("""
+UPDATE api_key SET last_used_at = used.at
+  FROM (SELECT api_key.id, seen.at
+          FROM unnest(CAST(:numbers AS int[]), CAST(:moments AS timestamptz[])) AS seen (id, at)
+          JOIN api_key USING (id)
+         WHERE api_key.last_used_at IS NULL OR api_key.last_used_at <= seen.at - interval '1 minute'
+           FOR UPDATE OF api_key SKIP LOCKED) AS used
+ WHERE api_key.id = used.id
+""")
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What a credential grants, and when it ends or ended."""
+    """What a credential grants, when it ends or ended, and the number of an API key."""
 
     caller: Caller
     ends_at: datetime | None
+    number: int | None = None
 
     def at(self, now: datetime) -> Caller:
         """Whose it is; raises CredentialUnknownError once it has ended."""
@@ -80,7 +92,7 @@ async def find(session: AsyncSession, key: str) -> Granted:
     limited = None if found.agencies is None else frozenset(found.agencies)
     ends = [moment for moment in (found.expires_at, found.revoked_at) if moment is not None]
     caller = Caller(found.name, frozenset(found.scopes), limited)
-    return Granted(caller, min(ends, default=None))
+    return Granted(caller, min(ends, default=None), found.id)
 
 
 async def list_all(session: AsyncSession) -> Sequence[ApiKey]:
@@ -97,3 +109,28 @@ async def revoke(session: AsyncSession, number: int, now: datetime) -> bool:
         .returning(col(ApiKey.id))
     )
     return await session.scalar(stmt) is not None
+
+
+async def rotate(
+    session: AsyncSession, key: str, number: int, ends_at: datetime, now: datetime
+) -> ApiKey | None:
+    """Store a key with the grants of another, which ends then if not before; the other one.
+
+    The new one lasts as long as the other was made for. None when that is not in force.
+    """
+    stmt = select(ApiKey).where(col(ApiKey.id) == number).with_for_update()
+    old = await session.scalar(stmt)
+    if old is None or state(old.expires_at, old.revoked_at, now) != "in force":
+        return None
+    expires_at = now + (old.expires_at - old.created_at) if old.expires_at else None
+    limited = None if old.agencies is None else frozenset(old.agencies)
+    granted = Caller(old.name, frozenset(old.scopes), limited)
+    old.expires_at = min(ends_at, old.expires_at or ends_at)
+    await create(session, key, granted, now, expires_at)
+    return old
+
+
+async def note_uses(session: AsyncSession, uses: Mapping[int, datetime]) -> None:
+    """Write down when keys were last used, by their numbers; what is a minute old stays."""
+    values = {"numbers": [*uses], "moments": [*uses.values()]}
+    await session.execute(_USED, values)

@@ -7,7 +7,7 @@ remembered while this process cannot hear that.
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import asyncpg
@@ -19,12 +19,14 @@ from app.db.editions import Publication
 from app.db.keys import Granted
 from app.db.session import Sessions
 from app.db.surveys import SurveyForm
+from app.domain.access import Caller
 from app.domain.device import KEY_PREFIX
 from app.domain.refusals import Refusals
 
 CHANNEL = "hailong_catalogue"
 MOST_REMEMBERED = 20_000
 HEARTBEAT_SECONDS = 1
+NOTING_SECONDS = 60
 
 log = structlog.get_logger("hailong")
 
@@ -52,6 +54,15 @@ class Known:
         self._remembered: dict[Hashable, Any] = {}
         self._generation = 0
         self._hears = False
+        self._uses: dict[int, datetime] = {}
+
+    async def caller(self, key: str, now: datetime) -> Caller:
+        """Whose a key is; raises CredentialUnknownError. That it was used is noted later."""
+        granted = await self.credential(key)
+        caller = granted.at(now)
+        if granted.number is not None:
+            self._uses[granted.number] = now
+        return caller
 
     async def credential(self, key: str) -> Granted:
         """What a key grants; raises CredentialUnknownError."""
@@ -115,6 +126,24 @@ class Known:
     def _forget(self, *_notification: object) -> None:
         self._generation += 1
         self._remembered.clear()
+
+    async def keep_uses(self, seconds: float = NOTING_SECONDS) -> None:
+        """Write down when keys were used, at these intervals until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.note_uses()
+
+    async def note_uses(self) -> None:
+        """Write down when keys were used; while the server is away they are kept for later."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            async with self._sessions.begin() as session:
+                await keys.note_uses(session, uses)
+        except Exception as error:  # noqa: BLE001 -- nobody's request may depend on it
+            log.warning("uses of keys are not written", kind=type(error).__qualname__)
+            self._uses = uses | self._uses
 
     async def listen(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
         """Hear of changes until cancelled; while the server is away nothing is remembered."""

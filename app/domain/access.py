@@ -1,8 +1,10 @@
 """Who may do what: scopes, and the agencies that a key is limited to."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
-from app.domain.errors import AgencyNotAllowedError, Fault, ScopeMissingError
+from app.domain.errors import AgencyNotAllowedError, DomainError, Fault, ScopeMissingError
 
 SCOPES = frozenset(
     {
@@ -14,12 +16,26 @@ SCOPES = frozenset(
         "ratings:read",
         "ratings:void",
         "ratings:write",
+        "surveys:invite",
+        "webhooks:read",
+        "webhooks:write",
         "indices:read",
     }
 )
 
 # What a device's key carries instead: it submits ratings, and nothing else.
 DEVICE_SCOPE = "device"
+
+# Devices and people are known by names that begin so; no API key may be taken for one of them.
+DEVICE_NAME, PERSON_NAME = "device:", "oidc:"
+
+State = Literal["in force", "expired", "revoked"]
+
+
+class IssuerUnavailableError(DomainError):
+    """The issuer of tokens cannot be asked for its keys, so nobody can tell whose a token is."""
+
+    code = "issuer-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +66,16 @@ class Caller:
         """Nothing, or AgencyNotAllowedError: what all agencies share is not one agency's."""
         if self.agencies is not None:
             raise AgencyNotAllowedError
+
+
+def is_key_name(name: str) -> bool:
+    """Whether an API key may be called so."""
+    reserved = name.startswith((DEVICE_NAME, PERSON_NAME))
+    return name.isprintable() and bool(name.strip()) and not reserved
+
+
+def state(expires_at: datetime | None, revoked_at: datetime | None, now: datetime) -> State:
+    """What has become of a key."""
+    if revoked_at is not None and revoked_at <= now:
+        return "revoked"
+    return "expired" if expires_at is not None and expires_at <= now else "in force"
