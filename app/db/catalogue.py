@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Update, func, inspect, select, update
+from sqlalchemy import ColumnElement, Update, false, func, inspect, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
@@ -17,11 +17,12 @@ Row = TypeVar("Row", bound=SQLModel)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The state the caller expects an entry in: any, not there, there, or at one revision."""
+    """The state the caller expects an entry in: any, not there, there, or at some revision."""
 
     absent: bool = False
     present: bool = False
-    revision: int | None = None
+    among: frozenset[int] | None = None
+    other_than: frozenset[int] = frozenset()
 
 
 async def put(
@@ -39,20 +40,18 @@ async def put(
     columns = inspect(table).columns
     revision = columns["revision"]
     stmt: Insert | Update
-    if expected.present or expected.revision is not None:
-        stmt = update(table).where(*(columns[name] == value for name, value in key.items()))
-        if expected.revision is not None:
-            stmt = stmt.where(revision == expected.revision)
+    suits = revision.not_in(expected.other_than)
+    if expected.among is not None:
+        suits &= revision.in_(expected.among)
+    if expected.absent:
+        suits = false()
+    if expected.present:
+        stmt = update(table).where(*(columns[name] == value for name, value in key.items()), suits)
         stmt = stmt.values(**values, revision=revision + 1)
-    elif expected.absent:
-        stmt = insert(table).values(**key, **values, revision=1).on_conflict_do_nothing()
     else:
-        stmt = (
-            insert(table)
-            .values(**key, **values, revision=1)
-            .on_conflict_do_update(
-                index_elements=list(key), set_={**values, "revision": revision + 1}
-            )
+        stmt = insert(table).values(**key, **values, revision=1)
+        stmt = stmt.on_conflict_do_update(
+            index_elements=list(key), set_={**values, "revision": revision + 1}, where=suits
         )
     result = await session.execute(
         stmt.returning(table),
@@ -76,7 +75,8 @@ async def alone(session: AsyncSession, table: type[SQLModel], *key: object) -> N
 
 def check(revision: int, expected: Expected) -> None:
     """Nothing when an entry of that revision is as expected; else PreconditionFailedError."""
-    if expected.absent or expected.revision not in {None, revision}:
+    unlike = expected.among is not None and revision not in expected.among
+    if expected.absent or unlike or revision in expected.other_than:
         raise PreconditionFailedError
 
 
