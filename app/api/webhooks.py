@@ -1,0 +1,282 @@
+"""Webhooks: who is told of what, the secrets it is signed with, and what became of it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from app.api.deps import (
+    REPLAYS,
+    Chosen,
+    ExpectedState,
+    NewId,
+    Now,
+    ReferenceKey,
+    RequestKey,
+    Session,
+    needs,
+    stored,
+    tag,
+)
+from app.api.errors import problems
+from app.api.schemas import Code
+from app.api.webhook_schemas import (
+    AttemptOut,
+    DeliveryOut,
+    DeliveryPage,
+    NewSecretOut,
+    SecretOut,
+    WebhookIn,
+    WebhookOut,
+    WebhookPage,
+)
+from app.db import deliveries, webhooks
+from app.db.tables import Delivery, Webhook
+from app.domain import webhook as rules
+from app.domain.access import Caller
+from app.domain.errors import (
+    AgencyNotAllowedError,
+    Fault,
+    InvalidError,
+    PreconditionFailedError,
+    ScopeMissingError,
+    UnknownReferenceError,
+)
+from app.domain.receiver import check_url
+from app.domain.refusals import Refusals
+from app.domain.webhook import (
+    DeliveryNotFoundError,
+    LastSecretError,
+    TooManySecretsError,
+    WebhookInactiveError,
+    WebhookNotFoundError,
+    WebhookSecretNotFoundError,
+)
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+
+Reader = Annotated[Caller, Depends(needs("webhooks:read"))]
+Writer = Annotated[Caller, Depends(needs("webhooks:write"))]
+
+
+@router.put(
+    "/{webhook}",
+    operation_id="put_webhook",
+    responses={
+        201: {"model": WebhookOut, "description": "Created; shows its secret, this once"},
+        **problems(PreconditionFailedError, UnknownReferenceError, InvalidError),
+    },
+)
+async def put_webhook(
+    webhook: Code,
+    body: WebhookIn,
+    response: Response,
+    session: Session,
+    caller: Writer,
+    moment: Now,
+    salt: NewId,
+    secret: ReferenceKey,
+    chosen: Chosen,
+    state: ExpectedState,
+) -> WebhookOut:
+    """Create or change a webhook. Its first secret is shown once, when it is created.
+
+    The key must be allowed to read what it subscribes to, and a key of some agencies names them.
+    """
+    _check(body, caller, private=chosen.webhook_allow_private)
+    held = await webhooks.find(session, webhook)
+    if held is not None:
+        _check_own(held, caller)
+    values = {
+        "url": body.url,
+        "events": sorted({event.value for event in body.events}),
+        "agencies": None if body.agencies is None else sorted(set(body.agencies)),
+        "active": body.active,
+    }
+    row = await webhooks.put(session, webhook, values, moment, state)
+    stored(response, row.revision)
+    if row.revision > 1:
+        return await _out(session, row)
+    await webhooks.add_secret(session, webhook, salt, moment)
+    shown = rules.shown(rules.secret(secret, salt))
+    return (await _out(session, row)).model_copy(update={"secret": shown})
+
+
+@router.get("/{webhook}", operation_id="get_webhook", responses=problems(WebhookNotFoundError))
+async def get_webhook(
+    webhook: Code, response: Response, session: Session, caller: Reader
+) -> WebhookOut:
+    """A webhook, and whether its receiver takes what is sent."""
+    row = await _own(session, webhook, caller)
+    tag(response, row.revision, "failing" if row.failing_since else "")
+    return await _out(session, row)
+
+
+@router.get("", operation_id="list_webhooks", responses=problems())
+async def list_webhooks(
+    response: Response,
+    session: Session,
+    caller: Reader,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
+) -> WebhookPage:
+    """Webhooks in the order of their ids; a key of some agencies sees those of only these."""
+    rows = await webhooks.list_page(session, caller.agencies, cursor or "", limit + 1)
+    following = rows[limit - 1].code if len(rows) > limit else None
+    if following:
+        response.headers["Link"] = f'</v1/webhooks?limit={limit}&cursor={following}>; rel="next"'
+    items = [await _out(session, row) for row in rows[:limit]]
+    return WebhookPage(items=items, next_cursor=following)
+
+
+@router.delete(
+    "/{webhook}",
+    status_code=204,
+    operation_id="delete_webhook",
+    responses=problems(WebhookNotFoundError),
+)
+async def delete_webhook(webhook: Code, session: Session, caller: Writer) -> None:
+    """Delete a webhook with its secrets and deliveries; nothing more is sent."""
+    await _own(session, webhook, caller)
+    await webhooks.remove(session, webhook)
+
+
+@router.post(
+    "/{webhook}/secrets",
+    status_code=201,
+    operation_id="add_webhook_secret",
+    responses={201: REPLAYS, **problems(WebhookNotFoundError, TooManySecretsError)},
+)
+async def add_webhook_secret(
+    webhook: Code,
+    response: Response,
+    session: Session,
+    caller: Writer,
+    moment: Now,
+    new_id: NewId,
+    secret: ReferenceKey,
+    request_key: RequestKey = None,
+) -> NewSecretOut:
+    """Add a second secret, shown this once. Until one is deleted events are signed with both."""
+    await _own(session, webhook, caller)
+    salt = new_id if request_key is None else rules.salt_of(webhook, caller.key, request_key)
+    made, replayed = await webhooks.add_secret(session, webhook, salt, moment)
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return NewSecretOut(
+        number=made.number,
+        created_at=made.created_at,
+        secret=rules.shown(rules.secret(secret, salt)),
+    )
+
+
+@router.delete(
+    "/{webhook}/secrets/{number}",
+    status_code=204,
+    operation_id="delete_webhook_secret",
+    responses=problems(WebhookNotFoundError, WebhookSecretNotFoundError, LastSecretError),
+)
+async def delete_webhook_secret(
+    webhook: Code,
+    number: Annotated[int, Path(ge=1, le=2**31 - 1, description="As the secret was answered")],
+    session: Session,
+    caller: Writer,
+) -> None:
+    """End a secret; the last one stays."""
+    await _own(session, webhook, caller)
+    await webhooks.remove_secret(session, webhook, number)
+
+
+@router.get(
+    "/{webhook}/deliveries",
+    operation_id="list_deliveries",
+    responses=problems(WebhookNotFoundError, InvalidError),
+)
+async def list_deliveries(
+    webhook: Code,
+    response: Response,
+    session: Session,
+    caller: Reader,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
+) -> DeliveryPage:
+    """What was sent to a webhook in the last 30 days and what came of it, the latest first."""
+    await _own(session, webhook, caller)
+    rows = await deliveries.list_page(session, webhook, cursor, limit + 1)
+    following = rows[limit - 1].id if len(rows) > limit else None
+    if following:
+        path = f"/v1/webhooks/{webhook}/deliveries?limit={limit}&cursor={following}"
+        response.headers["Link"] = f'<{path}>; rel="next"'
+    return DeliveryPage(items=[_delivery(row) for row in rows[:limit]], next_cursor=following)
+
+
+@router.post(
+    "/{webhook}/deliveries/{delivery}/redeliver",
+    status_code=202,
+    operation_id="redeliver",
+    responses=problems(WebhookNotFoundError, DeliveryNotFoundError, WebhookInactiveError),
+)
+async def redeliver(
+    webhook: Code,
+    delivery: Annotated[UUID, Path(description="The id of the event")],
+    session: Session,
+    caller: Writer,
+    moment: Now,
+) -> DeliveryOut:
+    """Send an event again, whatever became of it, under the same `webhook-id`."""
+    row = await _own(session, webhook, caller)
+    if not row.active:
+        raise WebhookInactiveError(Fault("/path/webhook", "webhook-inactive"))
+    return _delivery(await deliveries.again(session, webhook, delivery, moment))
+
+
+def _check(body: WebhookIn, caller: Caller, *, private: bool) -> None:
+    """Nothing when the caller may have this sent there; else names all that is wrong."""
+    refusals = Refusals()
+    with refusals:
+        check_url(body.url, private=private)
+    with refusals:
+        if faults := rules.faults_of_events(body.events, caller.scopes):
+            raise ScopeMissingError(*faults)
+    if body.agencies is None:
+        with refusals:
+            caller.check_unlimited()
+    for place, agency in enumerate(body.agencies or []):
+        with refusals:
+            caller.check_agency(agency, f"/agencies/{place}")
+    refusals.raise_all()
+
+
+async def _own(session: Session, code: str, caller: Caller) -> Webhook:
+    row = await webhooks.get(session, code)
+    _check_own(row, caller)
+    return row
+
+
+def _check_own(row: Webhook, caller: Caller) -> None:
+    """Nothing, or AgencyNotAllowedError: a key of some agencies has webhooks of only these."""
+    if caller.agencies is not None and not (set(row.agencies or [""]) <= caller.agencies):
+        raise AgencyNotAllowedError
+
+
+async def _out(session: Session, row: Webhook) -> WebhookOut:
+    held = await webhooks.secrets(session, row.code)
+    return WebhookOut.model_validate(
+        {
+            **row.model_dump(),
+            "id": row.code,
+            "secrets": [SecretOut.model_validate(one) for one in held],
+            "secret": None,
+        }
+    )
+
+
+def _delivery(row: Delivery) -> DeliveryOut:
+    return DeliveryOut.model_validate(
+        {
+            **row.model_dump(),
+            "event": row.type,
+            "next_attempt_at": None if row.state == "sending" else row.next_at,
+            "attempts": [AttemptOut.model_validate(one) for one in row.attempts],
+        }
+    )
