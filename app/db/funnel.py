@@ -39,12 +39,14 @@ DOSSIER_CELLS = """
      GROUP BY 1, 2, 3, 4, 5
 """
 
-# What ratings contribute: where their dossier was returned, whenever they were given.
+# What ratings contribute: where their dossier was returned, whenever they were given. One that
+# rests on an invitation to a survey has no dossier.
 RATED_CELLS = """
     SELECT r.agency_id, r.funnel_month AS month, coalesce(r.funnel_counter, '') AS counter,
            r.procedure, r.service_channel AS channel, 0 AS received, 0 AS returned, 0 AS late,
            0 AS invited, 0 AS opened, count(*) AS rated
       FROM {ratings} AS r
+     WHERE r.funnel_month IS NOT NULL
      GROUP BY 1, 2, 3, 4, 5
 """
 

@@ -1,4 +1,4 @@
-"""Invitations: issued, looked up by their token, opened, revoked. Only a hash is stored."""
+"""Invitations to rate a dossier: issued, and revoked. Of the token only a hash is stored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,20 +13,14 @@ from app.db.tables import (
     Dossier,
     Invitation,
     PeerGroupMember,
-    Questionnaire,
     Survey,
     SurveyAgency,
 )
 from app.domain import invitation as rules
 from app.domain.errors import (
     AlreadyRatedError,
-    DomainError,
     DossierNotFoundError,
     Fault,
-    InvitationExpiredError,
-    InvitationNotFoundError,
-    InvitationRevokedError,
-    InvitationUsedError,
     RatingWindowClosedError,
     ResultNotReturnedError,
     SurveyClosedError,
@@ -40,115 +34,6 @@ class Issued:
 
     token: str
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Invited:
-    """What the bearer of a token may rate."""
-
-    agency_id: int
-    agency: str
-    survey: str
-    dossier: str
-    number: int
-    opened: bool
-    expires_at: datetime
-    refusal: DomainError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the bearer of a token is asked, by whom and in which survey."""
-
-    invited: Invited
-    agency: Agency
-    survey: Survey
-    questionnaire: Questionnaire
-
-
-async def find(
-    session: AsyncSession, token: str, now: datetime, pointer: str = "/invitation"
-) -> Invited:
-    """What the token invites, or invited, to rate; `refusal` says that it no longer does.
-
-    Raises InvitationNotFoundError.
-    """
-    unknown = InvitationNotFoundError(Fault(pointer, InvitationNotFoundError.code))
-    try:
-        agency_id, canonical = rules.read(token)
-    except ValueError:
-        raise unknown from None
-    stmt = (
-        select(Invitation, col(Agency.code), col(Survey.code))
-        .join(Agency, col(Agency.id) == col(Invitation.agency_id))
-        .join(Survey, col(Survey.id) == col(Invitation.survey_id))
-        .where(
-            col(Invitation.agency_id) == agency_id,
-            col(Invitation.token_hash) == rules.hashed(canonical),
-        )
-    )
-    row = (await session.execute(stmt)).one_or_none()
-    if row is None:
-        raise unknown
-    held, agency, survey = row
-    refusal: DomainError | None = None
-    if held.revoked_at is not None:
-        refusal = InvitationRevokedError(Fault(pointer, InvitationRevokedError.code))
-    elif held.expires_at <= now:
-        refusal = InvitationExpiredError(Fault(pointer, InvitationExpiredError.code))
-    return Invited(
-        agency_id,
-        agency,
-        survey,
-        held.dossier,
-        held.number,
-        held.opened,
-        held.expires_at,
-        refusal,
-    )
-
-
-async def show(session: AsyncSession, key: bytes, token: str, now: datetime) -> Shown:
-    """What the bearer of a token is shown.
-
-    Raises InvitationNotFoundError, InvitationRevokedError or InvitationExpiredError, or
-    InvitationUsedError when the dossier has its one rating.
-    """
-    invited = await find(session, token, now, "/path/token")
-    if invited.refusal is not None:
-        raise invited.refusal
-    reference = ratings.reference(key, invited.agency, invited.dossier)
-    if await ratings.is_rated(session, invited.agency_id, reference):
-        raise InvitationUsedError(Fault("/path/token", InvitationUsedError.code))
-    stmt = (
-        select(Agency, Survey, Questionnaire)
-        .select_from(Agency)
-        .join(Survey, col(Survey.code) == invited.survey)
-        .join(
-            Questionnaire,
-            (col(Questionnaire.code) == col(Survey.questionnaire))
-            & (col(Questionnaire.version) == col(Survey.version)),
-        )
-        .where(col(Agency.id) == invited.agency_id)
-    )
-    return Shown(invited, *(await session.execute(stmt)).one())
-
-
-async def record_opening(session: AsyncSession, invited: Invited) -> None:
-    """Note the first opening of an invitation; the funnel counts one for each dossier."""
-    if invited.opened:
-        return
-    await _locked(session, invited.agency_id, invited.dossier)
-    async with funnel.moved(session, invited.agency_id, invited.dossier):
-        await session.execute(
-            update(Invitation)
-            .where(
-                col(Invitation.agency_id) == invited.agency_id,
-                col(Invitation.dossier) == invited.dossier,
-                col(Invitation.number) == invited.number,
-            )
-            .values(opened=True)
-        )
 
 
 async def issue(
@@ -188,14 +73,26 @@ async def revoke(session: AsyncSession, dossier: Dossier, now: datetime) -> bool
     return await session.scalar(stmt) is not None
 
 
-async def renew(session: AsyncSession, key: bytes, agency: str, code: str, now: datetime) -> Issued:
-    """A new invitation to rate a dossier; the old one is revoked.
+async def renew(
+    session: AsyncSession,
+    key: bytes,
+    place: tuple[str, str],
+    now: datetime,
+    request_key: str | None = None,
+) -> tuple[Issued, bool]:
+    """A new invitation to rate an agency's dossier; the old one is revoked.
 
-    Raises ResultNotReturnedError, AlreadyRatedError, SurveyClosedError when no survey invites, or
-    RatingWindowClosedError.
+    With it, whether it was issued before, to a request of this name. Raises ResultNotReturnedError,
+    AlreadyRatedError, SurveyClosedError when no survey invites, or RatingWindowClosedError.
     """
+    agency, code = place
     owner = await agencies.get(session, agency)
     dossier = await _locked(session, owner.id or 0, code)
+    if request_key is not None:
+        asked = select(Invitation).where(_of(dossier), col(Invitation.request_key) == request_key)
+        if (held := await session.scalar(asked)) is not None:
+            token = rules.make(key, held.agency_id, agency, code, held.number)
+            return Issued(token, held.expires_at), True
     if dossier.returned_at is None:
         raise ResultNotReturnedError(Fault("/path/dossier", ResultNotReturnedError.code))
     reference = ratings.reference(key, agency, code)
@@ -207,7 +104,9 @@ async def renew(session: AsyncSession, key: bytes, agency: str, code: str, now: 
         raise SurveyClosedError(Fault("", "no-survey-invites"))
     if issued is None:
         raise RatingWindowClosedError(Fault("/path/dossier", RatingWindowClosedError.code))
-    return issued
+    live = update(Invitation).where(_of(dossier), col(Invitation.revoked_at).is_(None))
+    await session.execute(live.values(request_key=request_key))
+    return issued, False
 
 
 async def withdraw(session: AsyncSession, agency: str, code: str, now: datetime) -> None:

@@ -193,7 +193,7 @@ def _tally(counted: str, unfit: str = "0") -> _Counting:
     SELECT {_TALLY_KEY}, coalesce(add_counts(counted.counts, sheets.counts), counted.counts,
                                   sheets.counts) AS counts
       FROM counted FULL JOIN sheets USING ({_TALLY_KEY}))"""  # noqa: S608 -- fragments, no input
-    return _Counting(due, unfit, "0")
+    return _Counting(due, unfit, tallies.FORMS)
 
 
 def _funnel(cells: str, unfit: str = "0") -> _Counting:
@@ -201,7 +201,7 @@ def _funnel(cells: str, unfit: str = "0") -> _Counting:
     sums = ", ".join(f"sum({name})" for name in _FUNNEL_COUNTS)
     due = f"""{cells}, due AS (
     SELECT {_FUNNEL_KEY}, ARRAY[{sums}]::bigint[] AS counts FROM cells GROUP BY {_FUNNEL_KEY})"""  # noqa: S608 -- no input
-    return _Counting(due, unfit, "(SELECT coalesce(sum(counts[6]), 0)::bigint FROM due)")
+    return _Counting(due, unfit, "0")
 
 
 BY_DEFINITION = {

@@ -12,7 +12,7 @@ from sqlmodel import col
 from app.db import agencies, funnel, surveys, tallies
 from app.db.surveys import SurveyForm
 from app.db.tables import Rating, Survey
-from app.domain.errors import AlreadyVoidedError, Fault, RatingNotFoundError
+from app.domain.errors import AlreadyVoidedError, Fault, InvalidError, RatingNotFoundError
 
 # In the order in which a submit takes its locks: the rating, its tally rows, its funnel row.
 _COUNTS = tallies.RATING_COUNTS.format(ratings="voided")
@@ -82,7 +82,7 @@ async def list_page(
 ) -> tuple[Sequence[tuple[Rating, SurveyForm]], UUID | None]:
     """Up to `limit` ratings with the forms that they answer, and after which the next page begins.
 
-    Raises AgencyNotFoundError or SurveyNotFoundError.
+    Raises AgencyNotFoundError, SurveyNotFoundError, or InvalidError when `after` is none of its.
     """
     owner = await agencies.get(session, agency)
     stmt = select(Rating, col(Survey.code)).join(Survey, col(Survey.id) == Rating.survey_id)
@@ -93,6 +93,8 @@ async def list_page(
     if wanted.voided is not None:
         stmt = stmt.where(col(Rating.voided_at).is_not(None) == wanted.voided)
     if after is not None:
+        if await session.get(Rating, (owner.id, after)) is None:
+            raise InvalidError(Fault("/query/cursor", "bad-cursor"))
         stmt = stmt.where(col(Rating.id) > after)
     rows = (await session.execute(stmt.order_by(col(Rating.id)).limit(limit + 1))).all()
     page, following = rows[:limit], rows[limit - 1][0].id if len(rows) > limit else None

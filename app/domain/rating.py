@@ -19,6 +19,12 @@ def check_moment(rated_at: datetime, opens_on: date, closes_on: date | None, now
         raise SurveyClosedError(Fault("/rated_at", "survey-closed"))
 
 
+def check_invited(rated_at: datetime, issued_at: datetime) -> None:
+    """Nothing, or AnswersInvalidError: nobody answers an invitation before it was issued."""
+    if rated_at < issued_at - CLOCK_SKEW:
+        raise AnswersInvalidError(Fault("/rated_at", "before-the-invitation"))
+
+
 def check_month(month: Period, opens_on: date, closes_on: date | None, now: datetime) -> None:
     """Nothing, when the survey can have forms of that month.
 

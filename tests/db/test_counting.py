@@ -32,7 +32,8 @@ drawn_ratings = st.lists(
         st.sampled_from([None, "Q1", "Q2"]),
         st.integers(0, 60 * 24 * 70).map(lambda minutes: RETURNED + timedelta(minutes=minutes)),
         answers,
-        st.integers(0, 9),  # the dossier: the same one twice is rated once
+        # The dossier, or the recipient of an invitation to the survey: each rates once.
+        st.integers(0, 9) | st.integers(0, 3).map("r{}".format),
     ),
     max_size=25,
 )
@@ -59,19 +60,30 @@ async def catalogue(make, session):
         """),
         {"at": RETURNED},
     )
+    await session.execute(
+        text("""
+        INSERT INTO survey_invitation (agency_id, survey_id, recipient, number, token_hash, channel,
+                                       issued_at, expires_at, opened)
+        SELECT agency.id, survey.id, convert_to('r' || n, 'UTF8'), 1,
+               uuid_send(gen_random_uuid()), 'e_office', :at, :at, false
+          FROM agency, survey, generate_series(0, 3) AS n
+        """),
+        {"at": RETURNED},
+    )
     rows = await session.execute(text("SELECT code, id FROM agency"))
     forms = await surveys.with_forms(session, ["s1", "s2"], "/survey")
     return dict(rows.all()), {form.survey.code: form for form in forms}
 
 
 def new(ids, forms, drawn) -> NewRating:
-    agency, survey, channel, counter, rated_at, given_answers, dossier = drawn
+    agency, survey, channel, counter, rated_at, given_answers, rated = drawn
+    recipient = rated.encode() if isinstance(rated, str) else None
     return NewRating(
         id=uuid.uuid4(),
         agency_id=ids[agency],
         survey_id=forms[survey].id,
-        dossier=f"D{dossier}",
-        reference=ratings.reference(b"key", agency, f"D{dossier}"),
+        dossier=None if recipient else f"D{rated}",
+        reference=ratings.reference(b"key", *right(drawn)),
         digest=b"",
         window_days=90,
         channel=channel,
@@ -82,7 +94,15 @@ def new(ids, forms, drawn) -> NewRating:
         device_seq=None,
         rated_at=rated_at,
         received_at=NOW,
+        invitation=recipient and 1,
+        recipient=recipient,
     )
+
+
+def right(drawn):
+    """What is rated, once."""
+    agency, survey, *_, rated = drawn
+    return agency, f"{survey} {rated}" if isinstance(rated, str) else f"D{rated}"
 
 
 async def submit(session, batch) -> list[str]:
@@ -100,15 +120,14 @@ def oracle(ids, forms, accepted) -> Counter:
     """Every cell that the accepted ratings make, counted one by one."""
     cells: Counter = Counter()
     for agency, survey, channel, counter, rated_at, given_answers, dossier in accepted:
-        at_counter = counter or ("Q1" if dossier < 5 else None)
-        facets = {
-            "all": "",
-            "basis": "dossier",
-            "channel": channel,
-            "counter": at_counter,
-            "procedure": "1.000001",
-            "officer": f"officer-{dossier % 3}",
-        }
+        facets = {"all": "", "basis": "survey", "channel": channel, "counter": counter}
+        if isinstance(dossier, int):
+            facets |= {
+                "basis": "dossier",
+                "counter": counter or ("Q1" if dossier < 5 else None),
+                "procedure": "1.000001",
+                "officer": f"officer-{dossier % 3}",
+            }
         ticked = [(0, 0), *((q, o) for q, o in enumerate(given_answers, 1) if o)]
         for facet, key in facets.items():
             for question, option in ticked if key is not None else []:
@@ -132,7 +151,9 @@ async def test_the_database_counts_what_plain_python_counts(catalogue, connectio
         accepted = [
             one for one, outcome in zip(drawn, outcomes, strict=True) if outcome == "created"
         ]
-        assert len(accepted) == len({(one[0], one[6]) for one in drawn})
+        assert len(accepted) == len({right(one) for one in drawn})
+        rated = await session.scalar(text("SELECT coalesce(sum(rated), 0) FROM funnel"))
+        assert rated == sum(isinstance(one[6], int) for one in accepted)
         rows = await session.execute(
             text("""
             SELECT agency_id, survey_id, facet, month, facet_key, question, option, n
@@ -165,6 +186,20 @@ async def test_one_bad_row_does_not_fail_its_batch(catalogue, session):
         "already-rated",
         "rating-window-closed",
     ]
+    assert await recount.drift(session, "tally") == 0
+
+
+async def test_a_revoked_invitation_to_a_survey_lets_nobody_rate(catalogue, session):
+    ids, forms = catalogue
+    await session.execute(
+        text("UPDATE survey_invitation SET revoked_at = now() WHERE recipient = 'r1'")
+    )
+    invited = [
+        ("A1", "s1", "e_office", None, RETURNED, (1, 0), recipient) for recipient in ("r1", "r2")
+    ]
+    unknown = new(ids, forms, invited[1])._replace(invitation=2)
+    batch = [unknown, *(new(ids, forms, one) for one in invited)]
+    assert await submit(session, batch) == ["invitation-revoked", "invitation-revoked", "created"]
     assert await recount.drift(session, "tally") == 0
 
 

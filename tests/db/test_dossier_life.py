@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.db import dossier_events, dossiers, invitations
+from app.db import dossier_events, dossiers, invitations, invited
 from app.db.catalogue import Expected
 from app.db.session import sessions
 from app.domain import course as rules
@@ -128,14 +128,15 @@ async def told(session, shadow, event):
 
 
 async def invite(session, shadow):
-    issued = await invitations.renew(session, KEY, "A1", shadow.code, shadow.course.last_at)
+    place = ("A1", shadow.code)
+    issued, _ = await invitations.renew(session, KEY, place, shadow.course.last_at)
     shadow.token, shadow.invited = issued.token, True
 
 
 async def open_(session, shadow):
     if shadow.token:
-        found = await invitations.find(session, shadow.token, MONTHS_END)
-        await invitations.record_opening(session, found)
+        found = await invited.find(session, shadow.token, MONTHS_END)
+        await invited.record_opening(session, found)
         shadow.opened = True
 
 

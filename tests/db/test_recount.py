@@ -30,14 +30,19 @@ maybe = st.sampled_from
 @st.composite
 def ratings(draw):
     survey = draw(st.sampled_from(["s1", "s2"]))
+    basis = draw(st.sampled_from(["dossier", "survey"]))
+    served = basis == "dossier"
     voided = draw(maybe([None, NEW_YEAR]))
     return {
         "agency": draw(st.sampled_from(["A1", "A2"])),
         "survey": survey,
         "channel": draw(st.sampled_from(["tablet", "portal"])),
         "counter": draw(maybe([None, "Q1", "Q2"])),
-        "procedure": draw(st.sampled_from(["1.000001", "1.000002"])),
-        "officer": draw(maybe([None, "o1", "o2"])),
+        "basis": basis,
+        "procedure": draw(st.sampled_from(["1.000001", "1.000002"])) if served else None,
+        "service_channel": "desk" if served else None,
+        "funnel_month": NEW_YEAR.date().replace(day=1) if served else None,
+        "officer": draw(maybe([None, "o1", "o2"])) if served else None,
         "answers": [draw(st.integers(0, options)) for options in SIZES[survey]],
         "rated_at": draw(moments),
         "voided_at": voided,
@@ -92,9 +97,10 @@ _RATING = text("""
     INSERT INTO rating (agency_id, id, survey_id, basis, reference, digest, channel,
            service_channel, counter, procedure, officer, answers, rated_at, received_at,
            funnel_month, funnel_counter, voided_at, void_reason, released)
-    SELECT agency.id, gen_random_uuid(), survey.id, 'dossier',
-           uuid_send(gen_random_uuid()), '', :channel, 'desk', :counter, :procedure, :officer,
-           CAST(:answers AS smallint[]), :rated_at, :rated_at, '2025-12-01', :counter, :voided_at,
+    SELECT agency.id, gen_random_uuid(), survey.id, :basis,
+           uuid_send(gen_random_uuid()), '', :channel, :service_channel, :counter, :procedure,
+           :officer, CAST(:answers AS smallint[]), :rated_at, :rated_at, :funnel_month, :counter,
+           :voided_at,
            :void_reason, :released
       FROM agency, survey WHERE agency.code = :agency AND survey.code = :survey
 """)
@@ -183,7 +189,10 @@ def rating(**fields):
         "survey": "s1",
         "channel": "tablet",
         "counter": "Q1",
+        "basis": "dossier",
         "procedure": "1.000001",
+        "service_channel": "desk",
+        "funnel_month": NEW_YEAR.date().replace(day=1),
         "officer": None,
         "answers": [5, 6],
         "rated_at": NEW_YEAR,
@@ -301,7 +310,7 @@ async def test_a_difference_is_named_in_the_words_of_the_field(counted, session)
     (one,) = funnel.differences
     assert (one.agency, f"{one.month:%Y-%m}", one.row) == ("A1", "2026-06", "1.000001 desk")
     assert (one.count, one.held, one.due) == ("late", 4, 0)
-    assert (tally.ratings, funnel.ratings) == (0, 2)
+    assert (tally.ratings, funnel.ratings) == (2, 0)
 
 
 async def test_the_first_differences_are_named_and_all_are_counted(counted, session):
