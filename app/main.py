@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -20,19 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import HTMLResponse
 
 from app import api, logs
-from app.api import errors, middleware
+from app.api import contract, errors, limits, middleware, webhook_events
+from app.api.oidc import Tokens
 from app.db import keys, schema, session
 from app.db.group_commit import GroupCommit
 from app.db.known import Known
+from app.db.limits import Quotas
 from app.db.opening import database, reference_key
 from app.domain.access import SCOPES, Caller
 from app.settings import Settings
 
-TITLE = "hailong"
-DESCRIPTION = (
-    "Satisfaction with administrative service in a province: ratings counted exactly once, "
-    "indices made by named methods, with their uncertainty."
-)
 ASSETS = "/static-docs"
 
 
@@ -41,24 +37,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     logs.configure(settings.log_level)
     app = FastAPI(
-        title=TITLE,
-        version="1",
+        **contract.ABOUT,
         redirect_slashes=False,
-        description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        webhooks=webhook_events.events,
     )
     app.state.settings = settings
     app.state.clock = partial(datetime.now, UTC)
+    app.state.tokens = Tokens.of(settings)
+    app.state.quotas = None
     for router in api.ROUTERS:
-        app.include_router(router, max_body_size=settings.max_body_bytes)
+        # A file is taken in as it comes, and measured there.
+        limit = None if router is api.imports.router else settings.max_body_bytes
+        app.include_router(router, max_body_size=limit)
     errors.register(app)
     app.add_middleware(middleware.NotModified)
-    app.add_middleware(middleware.DeclaredLength, limit=settings.max_body_bytes)
+    app.add_middleware(middleware.DeclaredQuery)
+    app.add_middleware(middleware.Head)
+    longer = {api.imports.router.prefix: settings.import_max_bytes}
+    app.add_middleware(middleware.DeclaredLength, limit=settings.max_body_bytes, longer=longer)
+    app.add_middleware(limits.Limits)
     app.add_middleware(middleware.RequestLog)
     _add_docs(app)
-    _complete_contract(app)
+    contract.complete(app)
     return app
 
 
@@ -87,7 +90,12 @@ async def _serving(app: FastAPI, engine: AsyncEngine) -> AsyncIterator[None]:
     connect = partial(session.own_connection, engine)
     app.state.known = Known(app.state.sessions)
     app.state.group_commit = GroupCommit(connect, app.state.settings.most_waiting)
-    listening = asyncio.create_task(app.state.known.listen(connect))
+    quotas = Quotas(connect, app.state.settings.rate_limit_per_minute)
+    app.state.quotas = quotas if quotas.quota else None
+    tasks = [
+        asyncio.create_task(app.state.known.listen(connect)),
+        asyncio.create_task(app.state.known.keep_uses()),
+    ]
     # What is there now stays for good. Looking through it for garbage, and looking as often as is
     # usual, took a third of the time of a rating.
     gc.collect()
@@ -97,8 +105,11 @@ async def _serving(app: FastAPI, engine: AsyncEngine) -> AsyncIterator[None]:
         yield
     finally:
         await app.state.group_commit.close()
-        listening.cancel()
-        await asyncio.wait([listening])
+        quotas.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await app.state.known.note_uses()
 
 
 def _end_with_parent() -> None:
@@ -129,27 +140,8 @@ def _add_docs(app: FastAPI) -> None:
     async def docs() -> HTMLResponse:
         return get_swagger_ui_html(
             openapi_url="/openapi.json",
-            title=TITLE,
+            title=contract.TITLE,
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
             swagger_css_url=f"{ASSETS}/swagger-ui.css",
             swagger_favicon_url=f"{ASSETS}/favicon.png",
         )
-
-
-def _complete_contract(app: FastAPI) -> None:
-    """Put into the contract the problem documents, and each route's own words as its summary."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            contract = plain()
-            components = contract["components"]
-            components["examples"] = errors.example_problems()
-            problem = errors.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            components["schemas"] |= problem.pop("$defs") | {"Problem": problem}
-            for path in contract["paths"].values():
-                for operation in path.values():
-                    operation["summary"] = operation["description"].split("\n")[0].rstrip(".")
-        return plain()
-
-    app.openapi = openapi  # type: ignore[method-assign]

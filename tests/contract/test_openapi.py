@@ -1,14 +1,19 @@
 """The contract: written down, complete, and kept."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from app.api.contract import LINKS
+from app.domain.access import SCOPES
+from app.domain.webhook import WebhookEvent
 from app.main import create_app
 from app.settings import Settings
 
-WRITTEN = Path(__file__).parents[2] / "openapi" / "openapi.json"
+ROOT = Path(__file__).parents[2]
+WRITTEN = ROOT / "openapi" / "openapi.json"
 CONTRACT = create_app(Settings()).openapi()
 OPERATIONS = [
     pytest.param(operation, id=f"{method} {path}")
@@ -30,6 +35,8 @@ def test_the_written_contract_is_the_apps():
 def test_every_operation_says_what_it_does_and_how_it_can_fail(operation):
     assert operation["operationId"]
     assert operation["summary"]
+    for parameter in operation.get("parameters", ()):
+        assert parameter.get("description") or "$ref" in parameter, parameter
     problems = {
         status: answer for status, answer in operation["responses"].items() if status >= "400"
     }
@@ -38,7 +45,7 @@ def test_every_operation_says_what_it_does_and_how_it_can_fail(operation):
     for answer in problems.values():
         content = answer["content"]["application/problem+json"]
         assert content["schema"]["$ref"].endswith("/Problem")
-        assert content["examples"]
+        assert content["examples"].keys() == set(answer["x-codes"])
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -57,3 +64,39 @@ def test_every_operation_has_examples(operation):
 def test_operation_ids_are_unique():
     ids = [operation.values[0]["operationId"] for operation in OPERATIONS]
     assert len(ids) == len(set(ids))
+
+
+def test_spectral_has_nothing_to_say(tmp_path):
+    contract = tmp_path / "openapi.json"
+    contract.write_text(json.dumps(CONTRACT), "utf-8")
+    command = ["node_modules/.bin/spectral", "lint", "--fail-severity", "hint", contract]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_event_is_told_in_the_contract():
+    assert CONTRACT["webhooks"].keys() == {event.value for event in WebhookEvent}
+
+
+def test_every_scope_opens_an_operation():
+    named = {scope for one in OPERATIONS for scope in one.values[0].get("x-scopes", ())}
+    assert named == SCOPES
+
+
+def test_links_lead_to_operations_with_parameters_they_have():
+    operations = {one.values[0]["operationId"]: one.values[0] for one in OPERATIONS}
+    for source, links in LINKS.items():
+        answers = operations[source]["responses"].items()
+        linked = [answer["links"] for status, answer in answers if status < "300"]
+        assert all(answer.keys() == links.keys() for answer in linked)
+        assert linked
+        for target, parameters in links.items():
+            named = {one.get("name") for one in operations[target]["parameters"]}
+            assert parameters.keys() <= named, (source, target)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_is_read_can_be_asked_for_only_when_it_has_changed(operation):
+    if "304" in operation["responses"]:
+        assert {"$ref": "#/components/parameters/If-None-Match"} in operation["parameters"]
+        assert "ETag" in operation["responses"]["200"]["headers"]
