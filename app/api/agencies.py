@@ -86,7 +86,7 @@ class CounterIn(In):
     """A desk as it is to stand in the catalogue."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example({"name": {"vi": "Quầy 5", "en": "Desk 5"}})
+        extra="forbid", json_schema_extra=example({"name": {"vi": "Quầy 5", "en": "Counter 5"}})
     )
 
     name: Localised
@@ -97,7 +97,9 @@ class CounterOut(Out):
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra=example({"agency": "H32.15", "code": "Q05", "name": {"vi": "Quầy 5"}}),
+        json_schema_extra=example(
+            {"agency": "H32.15", "code": "Q05", "name": {"vi": "Quầy 5", "en": "Counter 5"}}
+        ),
     )
 
     agency: str
@@ -219,6 +221,8 @@ async def list_agencies(
     cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
 ) -> AgencyPage:
     """Agencies in the order of their codes, a page at a time."""
+    if cursor is not None and await agencies.find(session, cursor) is None:
+        raise InvalidError(Fault("/query/cursor", "bad-cursor"))
     rows = await agencies.list_page(session, cursor or "", limit + 1)
     following = rows[limit - 1].code if len(rows) > limit else None
     if following:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import Now, RatingReader, RatingVoider, Session
+from app.api.deps import REPLAYS, Now, RatingReader, RatingVoider, Session
 from app.api.errors import problems
 from app.api.schemas import Code, In, Line, Moment, Out, example
 from app.db import voiding
@@ -127,7 +127,10 @@ async def list_ratings(
 @router.post(
     "/{rating}/void",
     operation_id="void_rating",
-    responses=problems(AgencyNotFoundError, RatingNotFoundError, AlreadyVoidedError),
+    responses={
+        200: REPLAYS,
+        **problems(AgencyNotFoundError, RatingNotFoundError, AlreadyVoidedError),
+    },
 )
 async def void_rating(
     agency: Code,

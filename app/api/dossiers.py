@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import (
+    REPLAYS,
     DossierReader,
     DossierWriter,
     ExpectedState,
@@ -138,14 +139,17 @@ async def list_dossiers(
     "/{dossier}/events",
     status_code=201,
     operation_id="record_event",
-    responses=problems(
-        AgencyNotFoundError,
-        DossierNotFoundError,
-        DossierMoveRefusedError,
-        AlreadyRatedError,
-        IdempotencyKeyReusedError,
-        InvalidError,
-    ),
+    responses={
+        201: REPLAYS,
+        **problems(
+            AgencyNotFoundError,
+            DossierNotFoundError,
+            DossierMoveRefusedError,
+            AlreadyRatedError,
+            IdempotencyKeyReusedError,
+            InvalidError,
+        ),
+    },
 )
 async def record_event(
     agency: Code,

@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from app.api import texts
 from app.api.faults import fault_of
-from app.domain import errors
+from app.domain import access, comparison, edition, errors, operation, quota, webhook
 from app.domain.errors import DomainError, Fault
 
 STATUS: Mapping[type[DomainError], int] = {
@@ -37,6 +37,8 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.DeviceNotFoundError: 404,
     errors.SelfAssessmentNotFoundError: 404,
     errors.EditionNotFoundError: 404,
+    comparison.CriterionNotFoundError: 404,
+    operation.OperationNotFoundError: 404,
     errors.UnknownReferenceError: 422,
     errors.InvalidError: 422,
     errors.AnswersInvalidError: 422,
@@ -57,10 +59,15 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.EditionExistsError: 409,
     errors.EditionPublishedError: 409,
     errors.EditionNotRevisableError: 409,
+    edition.EditionEmptyError: 409,
+    **dict.fromkeys(webhook.ABSENCES, 404),
+    **dict.fromkeys(webhook.CONFLICTS, 409),
     errors.InvitationExpiredError: 410,
     errors.InvitationUsedError: 410,
     errors.InvitationRevokedError: 410,
+    quota.TooManyRequestsError: 429,
     errors.SaturatedError: 503,
+    access.IssuerUnavailableError: 503,
     errors.CredentialMissingError: 401,
     errors.CredentialUnknownError: 401,
     errors.ScopeMissingError: 403,
@@ -87,6 +94,12 @@ RETRY_AFTER_SECONDS = "1"
 HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     503: {"Retry-After": RETRY_AFTER_SECONDS},
+}
+
+# What a client must know to help itself (RFC 6750, section 3.1).
+CHALLENGES: Mapping[type[DomainError], str] = {
+    errors.CredentialUnknownError: 'Bearer error="invalid_token"',
+    errors.ScopeMissingError: 'Bearer error="insufficient_scope"',
 }
 
 MEDIA_TYPE = "application/problem+json"
@@ -182,6 +195,8 @@ def problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     """A guarded route's problem responses for OpenAPI, from the same table as the answers."""
     codes: dict[int, list[str]] = {status: [PROTOCOL[status]] for status in (400, 413, 503)}
     codes |= {401: ["credential-missing", "credential-unknown"]}
+    codes |= {429: [quota.TooManyRequestsError.code]}
+    codes[503].append(access.IssuerUnavailableError.code)
     codes |= {403: ["scope-missing", "agency-not-allowed"], 422: ["invalid-request"]}
     for refusal in refusals:
         codes.setdefault(STATUS[refusal], []).append(refusal.code)
@@ -204,6 +219,7 @@ def described(status: int, codes: Sequence[str]) -> dict[str, Any]:
     return {
         "description": f"{HTTPStatus(status).phrase}: {', '.join(examples)}",
         "content": {MEDIA_TYPE: {"schema": reference, "examples": examples}},
+        "x-codes": [*examples],
     }
 
 
@@ -241,7 +257,9 @@ def unavailable(error: BaseException) -> bool:
 
 async def _domain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 -- registered for this type only
-    headers = HEADERS.get(STATUS[type(error)])
+    headers = dict(HEADERS.get(STATUS[type(error)], {}))
+    if type(error) in CHALLENGES:
+        headers["WWW-Authenticate"] = CHALLENGES[type(error)]
     return problem(request, STATUS[type(error)], error.code, error.faults, headers)
 
 
@@ -253,21 +271,25 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 422, "invalid-request", [fault_of(one) for one in found[:MOST_FAULTS]])
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- registered for this type only
     code = PROTOCOL.get(error.status_code, PROTOCOL[400])
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed(request))
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     return problem(request, error.status_code, code, headers=headers)
 
 
 def _allowed(request: Request) -> list[str]:
     """The methods of all routes at the address; the router itself names one route's only."""
-    found: set[str] = set()
+    found = {"OPTIONS"}
     for route in iter_route_contexts(request.app.routes):
         if route.methods and route.path_regex.match(request.scope["path"]):
             found |= route.methods
+    if "GET" in found:
+        found.add("HEAD")
     return sorted(found)
 
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import DossierWriter, Now, ReferenceKey, Session
+from app.api.deps import REPLAYS, DossierWriter, Now, ReferenceKey, RequestKey, Session
 from app.api.errors import problems
 from app.api.schemas import Code, DossierCode, Moment, Out, example
 from app.db import invitations
@@ -27,7 +27,7 @@ InPath = Annotated[DossierCode, Path(alias="dossier", description="e.g. 000.00.1
 
 
 class InvitationOut(Out):
-    """The right to rate the dossier, once. Whoever holds the token has it."""
+    """The right to rate, once. Whoever holds the token has it."""
 
     model_config = ConfigDict(
         json_schema_extra=example(
@@ -56,26 +56,39 @@ class InvitationOut(Out):
     "",
     status_code=201,
     operation_id="issue_invitation",
-    responses=problems(
-        AgencyNotFoundError,
-        DossierNotFoundError,
-        ResultNotReturnedError,
-        AlreadyRatedError,
-        SurveyClosedError,
-        RatingWindowClosedError,
-    ),
+    responses={
+        201: REPLAYS,
+        **problems(
+            AgencyNotFoundError,
+            DossierNotFoundError,
+            ResultNotReturnedError,
+            AlreadyRatedError,
+            SurveyClosedError,
+            RatingWindowClosedError,
+        ),
+    },
 )
 async def issue_invitation(
     agency: Code,
     code: InPath,
+    response: Response,
     session: Session,
     caller: DossierWriter,
     moment: Now,
     key: ReferenceKey,
+    request_key: RequestKey = None,
 ) -> InvitationOut:
-    """Invite again to rate a dossier whose result was returned. The old invitation dies."""
+    """Invite again to rate a dossier whose result was returned. The old invitation dies.
+
+    Sent again under its `Idempotency-Key` it is answered as before, with `Idempotent-Replayed:
+    true`; without one each request issues another.
+    """
     caller.check_agency(agency, "/path/agency")
-    return InvitationOut.of(await invitations.renew(session, key, agency, code, moment))
+    name = request_key and f"{caller.key}\n{request_key}"
+    issued, replayed = await invitations.renew(session, key, (agency, code), moment, name)
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return InvitationOut.of(issued)
 
 
 @router.delete(

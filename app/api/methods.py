@@ -2,14 +2,15 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import ConfigDict, Field
 
 from app.api import texts
 from app.api.deps import Language, MethodReader
 from app.api.errors import problems
+from app.api.figures import MethodId
 from app.api.schemas import Out, example
-from app.domain.errors import Fault, MethodNotFoundError
+from app.domain.errors import Fault, InvalidError, MethodNotFoundError
 from app.domain.measure import Base, Level
 from app.domain.methods import AS_PUBLISHED, METHODS
 from app.domain.profile_figures import LEVELS
@@ -53,7 +54,7 @@ class MethodList(Out):
     model_config = ConfigDict(json_schema_extra=example({"items": [TOP2], "next_cursor": None}))
 
     items: list[MethodOut]
-    next_cursor: None = None
+    next_cursor: str | None
 
 
 class MethodRef(Out):
@@ -95,16 +96,33 @@ def method_ref(method_id: str, source: str | None, language: Language) -> Method
 
 
 @router.get("", operation_id="list_methods", responses=problems())
-async def list_methods(language: Language, _caller: MethodReader) -> MethodList:
+async def list_methods(
+    response: Response,
+    language: Language,
+    _caller: MethodReader,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[
+        MethodId | None, Query(description="`next_cursor` of the page before")
+    ] = None,
+) -> MethodList:
     """All methods, with their formulas in words."""
-    return MethodList(items=[_out(method_id, language) for method_id in ids()])
+    found = ids()
+    if cursor is not None:
+        if cursor not in found:
+            raise InvalidError(Fault("/query/cursor", "bad-cursor"))
+        found = found[found.index(cursor) + 1 :]
+    following = found[limit - 1] if len(found) > limit else None
+    if following:
+        response.headers["Link"] = f'</v1/methods?limit={limit}&cursor={following}>; rel="next"'
+    items = [_out(method_id, language) for method_id in found[:limit]]
+    return MethodList(items=items, next_cursor=following)
 
 
 @router.get("/{method}", operation_id="get_method", responses=problems(MethodNotFoundError))
 async def get_method(
     language: Language,
     _caller: MethodReader,
-    method: Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9-]+@[0-9]+$")],
+    method: Annotated[MethodId, Path()],
 ) -> MethodOut:
     """A method: its formula in words, a worked example, its rounding and its limits."""
     if method not in ids():

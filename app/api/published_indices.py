@@ -1,7 +1,7 @@
 """Indices published elsewhere, such as SIPAS: stored as printed, with their source."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field, StrictInt, StringConstraints
@@ -123,15 +123,8 @@ async def put_published_index(
 ) -> PublishedIndexOut:
     """Store what a source published of an agency, as printed; the answer says what we find."""
     caller.check_agency(agency, "/path/agency")
-    if faults := published.check([_value(figure) for figure in body.figures]):
-        raise InvalidError(*faults)
-    printed = months.parse(period)
+    values, printed = checked_values(body), months.parse(period)
     key = {"agency": agency, "source": source, "first": printed.first, "last": printed.last}
-    values = {
-        "title": texts_of(body.title),
-        "peer_group": body.peer_group,
-        "figures": [{**f.model_dump(), "name": texts_of(f.name)} for f in body.figures],
-    }
     row = await published_indices.put(session, key, values, state)
     stored(response, row.revision)
     return _out(row, language)
@@ -156,6 +149,17 @@ async def get_published_index(
     tag(response, row.revision)
     response.headers["Vary"] = "Accept-Language"
     return _out(row, language)
+
+
+def checked_values(body: PublishedIndexIn) -> dict[str, Any]:
+    """What is stored of a published index; raises InvalidError when its figures cannot be."""
+    if faults := published.check([_value(figure) for figure in body.figures]):
+        raise InvalidError(*faults)
+    return {
+        "title": texts_of(body.title),
+        "peer_group": body.peer_group,
+        "figures": [{**f.model_dump(), "name": texts_of(f.name)} for f in body.figures],
+    }
 
 
 def _value(figure: PublishedFigureIn) -> PublishedFigure:

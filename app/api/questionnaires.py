@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
-from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
 from app.api.errors import problems
-from app.api.schemas import Code, In, Localised, Out, example
+from app.api.schemas import Code, In, Localised, Out, example, refuse
 from app.db import questionnaires
 from app.db.tables import Questionnaire
 from app.domain.errors import (
@@ -24,13 +24,14 @@ router = APIRouter(prefix="/v1/questionnaires", tags=["catalogue"])
 CRITERIA, QUESTIONS, OPTIONS = 50, 100, 20
 LAST_VERSION = 32_767
 BEST_SCORE, HEAVIEST = 100, 1000
+LIGHTEST = 0.0001  # lighter ones are written in more than one way in JSON
 
 COUNTER_FORM = {
     "title": {"vi": "Phiếu đánh giá tại quầy", "en": "Counter form"},
     "overall_question": "q1",
     "criteria": [
         {
-            "code": "overall",
+            "code": "general",
             "name": {"vi": "Đánh giá chung"},
             "weight": 1,
             "questions": [
@@ -89,12 +90,21 @@ class QuestionIn(In):
     options: Annotated[list[OptionIn], Field(min_length=2, max_length=OPTIONS)]
 
 
+def _weighable(weight: float) -> float:
+    """The weight, or a refusal of one that is next to nothing."""
+    if 0 < weight < LIGHTEST:
+        raise refuse("too-small", limit=LIGHTEST)
+    return weight
+
+
 class CriterionIn(In):
     """A group of questions for which one index is published."""
 
     code: Code
     name: Localised
-    weight: Annotated[StrictInt | StrictFloat, Field(ge=0, le=HEAVIEST)] = 1
+    weight: Annotated[
+        StrictInt | StrictFloat, Field(ge=0, le=HEAVIEST), AfterValidator(_weighable)
+    ] = 1
     questions: Annotated[list[QuestionIn], Field(min_length=1, max_length=QUESTIONS)]
 
 

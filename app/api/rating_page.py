@@ -24,8 +24,8 @@ from app.api.pages import HEADERS, PageLanguage
 from app.api.questionnaires import COUNTER_FORM, QuestionnaireOut
 from app.api.rating_form import Entered
 from app.api.schemas import LONGEST_TEXT, Moment, Out, example, in_language
-from app.db import invitations
-from app.db.invitations import Shown
+from app.db import invited
+from app.db.invited import Shown
 from app.domain import invitation as rules
 from app.domain.errors import (
     AnswersInvalidError,
@@ -42,6 +42,7 @@ from app.domain.errors import (
     SurveyClosedError,
 )
 from app.domain.period import VIETNAM
+from app.domain.quota import TooManyRequestsError
 
 
 class _Token(StringConvertor):
@@ -165,8 +166,8 @@ async def open_invitation(
     as_json = pages.wants_json(request)
     try:
         async with request.app.state.sessions.begin() as session:
-            shown = await invitations.show(session, key, token, moment)
-            await invitations.record_opening(session, shown.invited)
+            shown = await invited.show(session, key, token, moment)
+            await invited.record_opening(session, shown.invited)
     except Exception as error:
         if as_json:
             raise
@@ -189,6 +190,7 @@ async def open_invitation(
         409: _told(409, SurveyClosedError, RatingWindowClosedError, ResultNotReturnedError),
         410: _told(410, InvitationExpiredError, InvitationUsedError, InvitationRevokedError),
         422: _told(422, AnswersInvalidError),
+        429: _told(429, TooManyRequestsError),
         503: _told(503),
     },
     openapi_extra={"requestBody": {"required": True, "content": {rating_form.MEDIA_TYPE: FIELDS}}},
@@ -217,7 +219,7 @@ async def send_rating(
                 rating_form.troubled(language, entered, refusal),
             )
             async with state.sessions.begin() as session:
-                shown = await invitations.show(session, key, token, moment)
+                shown = await invited.show(session, key, token, moment)
             return _form(language, status, shown, new_id, entered)
     except IdempotencyKeyReusedError:  # sent, gone back to, changed, and sent again
         return pages.refusal(language, InvitationUsedError())
@@ -231,7 +233,7 @@ def _form(
     language: texts.Language, status: int, shown: Shown, new_id: UUID, entered: Entered
 ) -> Response:
     until = format_datetime(
-        shown.invited.expires_at, UNTIL[language], tzinfo=VIETNAM, locale=language
+        shown.invited.held.expires_at, UNTIL[language], tzinfo=VIETNAM, locale=language
     )
     values = {
         "survey": shown.survey.title,
@@ -258,5 +260,5 @@ def _out(shown: Shown, language: texts.Language) -> InvitedOut:
         questionnaire=QuestionnaireOut.model_validate(
             {"code": row.code, "version": row.version, **document}
         ),
-        expires_at=shown.invited.expires_at,
+        expires_at=shown.invited.held.expires_at,
     )

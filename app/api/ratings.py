@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
-from app.api import texts
-from app.api.deps import Language
+from app.api import limits, texts
+from app.api.deps import REPLAYS, Language
 from app.api.errors import STATUS, Problem, document, problems
 from app.api.faults import fault_of
 from app.api.intake import Checked, RatingIntake, Stored
@@ -44,25 +44,28 @@ MOST_ROWS = 500
     "",
     status_code=201,
     operation_id="submit_rating",
-    responses=problems(
-        AgencyNotFoundError,
-        SurveyNotFoundError,
-        DossierNotFoundError,
-        AgencyNotSurveyedError,
-        SurveyClosedError,
-        ResultNotReturnedError,
-        RatingWindowClosedError,
-        AlreadyRatedError,
-        InvitationNotFoundError,
-        InvitationExpiredError,
-        InvitationUsedError,
-        InvitationRevokedError,
-        CounterNotAllowedError,
-        AnswersInvalidError,
-        UnknownReferenceError,
-        IdempotencyKeyReusedError,
-        SaturatedError,
-    ),
+    responses={
+        201: REPLAYS,
+        **problems(
+            AgencyNotFoundError,
+            SurveyNotFoundError,
+            DossierNotFoundError,
+            AgencyNotSurveyedError,
+            SurveyClosedError,
+            ResultNotReturnedError,
+            RatingWindowClosedError,
+            AlreadyRatedError,
+            InvitationNotFoundError,
+            InvitationExpiredError,
+            InvitationUsedError,
+            InvitationRevokedError,
+            CounterNotAllowedError,
+            AnswersInvalidError,
+            UnknownReferenceError,
+            IdempotencyKeyReusedError,
+            SaturatedError,
+        ),
+    },
     response_model=RatingOut,
     openapi_extra=dict(SUBMITTING),
 )
@@ -89,7 +92,7 @@ class BatchIn(In):
     ]
 
 
-class RowOut(Out):
+class OutcomeOut(Out):
     """What became of one rating: as if it had been sent alone."""
 
     status: int
@@ -107,7 +110,7 @@ class BatchOut(Out):
         )
     )
 
-    outcomes: list[RowOut]
+    outcomes: list[OutcomeOut]
 
 
 @router.post(
@@ -129,6 +132,7 @@ async def submit_ratings(
     """
     if intake.caller is None:
         raise CredentialMissingError
+    await limits.charge(request, len(body.ratings))
     key = intake.request_key
     found: dict[int, Stored | DomainError] = {}
     checked: dict[int, Checked] = {}
@@ -155,9 +159,9 @@ async def submit_ratings(
     )
 
 
-def _row(request: Request, language: texts.Language, said: Stored | DomainError) -> RowOut:
+def _row(request: Request, language: texts.Language, said: Stored | DomainError) -> OutcomeOut:
     if isinstance(said, Stored):
-        return RowOut(status=201, replayed=said.replayed, rating=said.rating)
+        return OutcomeOut(status=201, replayed=said.replayed, rating=said.rating)
     status = STATUS[type(said)]
     problem = document(language, request.url.path, status, said.code, said.faults)
-    return RowOut(status=status, problem=problem)
+    return OutcomeOut(status=status, problem=problem)

@@ -35,6 +35,11 @@ _INSTANT = (
     r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
     r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
+# Whether the six digits are a day no pattern can say.
+_DOSSIER = (
+    r"^([0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}|[A-Z][0-9]{2}(\.[0-9]{1,3}){0,3})"
+    r"-[0-9]{6}-[0-9]{4,5}$"
+)
 _PERIOD = r"^20[0-9]{2}(-(Q[1-4]|0[1-9]|1[0-2]))?$"
 
 
@@ -151,14 +156,15 @@ DossierCode = Annotated[
     str,
     StringConstraints(strict=True, max_length=40),
     AfterValidator(_dossier_code),
-    WithJsonSchema({"type": "string", "maxLength": 40}),
+    WithJsonSchema({"type": "string", "pattern": _DOSSIER}),
 ]
 Count = Annotated[StrictInt, Field(ge=0, le=LARGEST_COUNT)]
 Percent = Annotated[
     Decimal,
     BeforeValidator(_number),
     Field(ge=0, le=100, decimal_places=5),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100, "multipleOf": 0.00001}),
+    # Not "multipleOf": 83 is no multiple of 0.00001 where numbers are binary.
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100}),
 ]
 Share = Annotated[
     Decimal,

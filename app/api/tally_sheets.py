@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import Language, NewId, Now, RatingWriter, RequestKey, Session
+from app.api.deps import REPLAYS, Language, NewId, Now, RatingWriter, RequestKey, Session
 from app.api.errors import problems
 from app.api.findings import FindingOut, findings_out
 from app.api.schemas import Channel, Code, Count, In, Line, Moment, MonthText, Out, example
@@ -99,15 +99,18 @@ class TallySheetOut(Out):
     "",
     status_code=201,
     operation_id="submit_tally_sheet",
-    responses=problems(
-        AgencyNotFoundError,
-        SurveyNotFoundError,
-        AgencyNotSurveyedError,
-        SurveyClosedError,
-        InvalidError,
-        SheetDoesNotAddUpError,
-        IdempotencyKeyReusedError,
-    ),
+    responses={
+        201: REPLAYS,
+        **problems(
+            AgencyNotFoundError,
+            SurveyNotFoundError,
+            AgencyNotSurveyedError,
+            SurveyClosedError,
+            InvalidError,
+            SheetDoesNotAddUpError,
+            IdempotencyKeyReusedError,
+        ),
+    },
 )
 async def submit_tally_sheet(
     body: TallySheetIn,
@@ -127,14 +130,14 @@ async def submit_tally_sheet(
     `Idempotent-Replayed: true`.
     """
     caller.check_agency(body.agency, "/agency")
-    new = await _checked(body, session, moment, new_id, request_key)
+    new = await checked_sheet(body, session, moment, new_id, request_key)
     row, replayed = await tally_sheets.submit(session, new)
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return _out(body, row, language)
 
 
-async def _checked(
+async def checked_sheet(
     body: TallySheetIn, session: Session, moment: datetime, new_id: UUID, request_key: str | None
 ) -> NewSheet:
     """The sheet, once its agency and survey are known and its flaws accepted."""

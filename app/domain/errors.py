@@ -253,7 +253,7 @@ class InvitationExpiredError(DomainError):
 
 
 class InvitationUsedError(DomainError):
-    """The dossier of the invitation has its one rating."""
+    """What the invitation is for has its one rating."""
 
     code = "invitation-used"
 
