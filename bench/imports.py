@@ -26,7 +26,7 @@ MOST_MEMORY = 300  # MiB
 LOOK_SECONDS = 0.05
 KIBIBYTES = 1024  # in a MiB
 
-# As the table of ratings is, with its indexes and all it refers to.
+# As the table of ratings is, with its indexes and all it refers to; it grows with it, pair by pair.
 _COPY_OF_TABLE = (
     "CREATE TABLE copied (LIKE rating INCLUDING ALL)",
     "ALTER TABLE copied ADD FOREIGN KEY (agency_id) REFERENCES agency (id)",
@@ -78,6 +78,7 @@ def _pair(plan: Plan, stage: Stage, data: Path, url: str, turn: int) -> tuple[Ru
     stage.step("writing rows")
     file = _written(data, turn * count, count)
     stage.step("importing")
+    ask(url, "CHECKPOINT")
     quiet()
     run = _imported(data, url, file, count)
     stage.step("copying")
@@ -91,7 +92,7 @@ async def _copied(url: str, stored: Path, count: int) -> float:
         driver = await session.own_connection(engine)
         last = f"SELECT * FROM rating ORDER BY received_at DESC, id LIMIT {count}"
         await driver.copy_from_query(last, output=str(stored))
-        await driver.execute("TRUNCATE copied; CHECKPOINT")
+        await driver.execute("CHECKPOINT")
         await asyncio.to_thread(quiet)
         began = time.monotonic()
         await driver.copy_to_table("copied", source=str(stored))
