@@ -33,13 +33,13 @@ Job = Callable[[Jobs, asyncio.Event], Coroutine[Any, Any, None]]
 
 
 def settle() -> None:
-    """Look for garbage less often: batches of rows hold none, and looking took half the time.
+    """Look for garbage seldom: batches of rows hold none, and looking took half the time.
 
     What is there now stays for good.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 50, 1000)
+    gc.set_threshold(2_000_000, 50, 1000)
 
 
 async def run(settings: Settings, *todo: Job) -> None:
