@@ -59,11 +59,6 @@ class Method:
         """A share can be taken of answers or of forms; points only of answers."""
         return frozenset(Base) if self.kernel.share else frozenset({Base.ANSWERS})
 
-    @property
-    def adds_up(self) -> bool:
-        """Whether numerators of parts of the forms (months, channels) add up to the whole's."""
-        return self.overall in {pool, of_overall_question}
-
 
 DEFAULT_METHOD = "top2-share@1"
 MEAN_OF_UNITS = "mean-of-units@1"
