@@ -35,9 +35,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What a rating rests on: the agency's number, the survey, and the days that it covers."""
+    """What ratings rest on: the agency's number and counters, the survey, and the days covered."""
 
     agency_id: int
+    counters: frozenset[str]
     form: SurveyForm
     coverage: tuple[tuple[date, date | None], ...]
 
@@ -71,10 +72,14 @@ class Known:
 
     async def grounds(self, agency: str, survey: str, counter: str | None) -> Grounds:
         """What a rating rests on; else a refusal that names all that is unknown."""
-        return await self._get(
-            ("grounds", agency, survey, counter),
+        found = await self._get(
+            ("grounds", agency, survey),
             lambda session: self._grounds(session, agency, survey, counter),
         )
+        if counter is None or counter in found.counters:
+            return found
+        async with self._sessions() as session:  # a counter that is new may not be heard of yet
+            return await self._grounds(session, agency, survey, counter)
 
     async def publication(self, edition: str) -> Publication:
         """The published edition; raises EditionNotFoundError."""
@@ -99,7 +104,9 @@ class Known:
         with unknown:
             await agencies.check_counter(session, agency, counter)
         unknown.raise_all()
-        return Grounds(owner.id or 0, form, await surveys.coverage(session, survey, agency))
+        counters = frozenset(await agencies.counter_names(session, agency))
+        coverage = await surveys.coverage(session, survey, agency)
+        return Grounds(owner.id or 0, counters, form, coverage)
 
     async def _get(
         self,

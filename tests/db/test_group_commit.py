@@ -282,6 +282,26 @@ async def test_a_form_is_remembered_once_whatever_rests_on_it(committed, committ
     await asyncio.wait([listening])
 
 
+async def test_a_counter_that_is_new_is_known_before_it_is_heard_of(committed, committing):
+    await committed.agency()
+    await committed.survey()
+    known = Known(sessions(committing))
+    listening = asyncio.create_task(known.listen(partial(own_connection, committing)))
+    for _ in range(500):
+        if await known.grounds("A1", "s1", None) is await known.grounds("A1", "s1", None):
+            break
+        await asyncio.sleep(0.01)
+    await committed.session.execute(text("ALTER TABLE counter DISABLE TRIGGER USER"))
+    await committed.session.commit()
+    await committed.put("/v1/agencies/A1/counters/Q1", {"name": {"vi": "Q1"}})
+    assert (await known.grounds("A1", "s1", None)).counters == frozenset()
+    assert (await known.grounds("A1", "s1", "Q1")).counters == {"Q1"}
+    await committed.session.execute(text("ALTER TABLE counter ENABLE TRIGGER USER"))
+    await committed.session.commit()
+    listening.cancel()
+    await asyncio.wait([listening])
+
+
 async def test_a_process_whose_line_was_cut_hears_again(committed, committing):
     await committed.agency()
     await committed.survey()
