@@ -1,6 +1,7 @@
 """The rows of imports: each is the body of the request that it stands for, under the same rules."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,8 +19,9 @@ from app.api.published_indices import PublishedIndexIn, checked_values
 from app.api.rating_schemas import RatingIn
 from app.api.schemas import Code, DossierCode, In, PeriodText
 from app.api.tally_sheets import TallySheetIn, checked_sheet
-from app.db import dossier_events, dossiers, published_indices, tally_sheets
+from app.db import dossier_events, dossiers, published_indices, tally_sheets, whole_dossiers
 from app.db.catalogue import Expected
+from app.db.whole_dossiers import Whole
 from app.domain import period
 from app.domain.access import Caller
 from app.domain.errors import DomainError, Fault, InvalidError, PublishedIndexNotFoundError
@@ -38,6 +40,10 @@ class DossierRow(DossierIn):
     agency: Code
     code: DossierCode
     events: Annotated[list[EventIn], Field(max_length=MOST_EVENTS)] = Field(default=[])
+
+    def of_receipt(self) -> dict[str, Any]:
+        """What the receipt says."""
+        return self.model_dump(exclude={"agency", "code", "events"})
 
 
 class SheetRow(TallySheetIn):
@@ -81,9 +87,46 @@ def read(kind: Kind, fields: Mapping[str, Any]) -> In:
         raise InvalidError(*faults) from None
 
 
-async def store(session: AsyncSession, row: In, terms: Terms) -> bool:
-    """Store what the row says; whether all of it was there before. Raises a DomainError."""
-    return await _STORE[type(row)](session, row, terms)
+async def store_all(
+    session: AsyncSession, rows: Sequence[In], terms: Terms
+) -> list[bool | list[Fault]]:
+    """Of each row, in order, whether all it says was there before, or why it was not stored."""
+    said: list[bool | list[Fault] | None] = [None] * len(rows)
+    times = Counter((row.agency, row.code) for row in rows if isinstance(row, DossierRow))
+    plain = {
+        place: whole
+        for place, row in enumerate(rows)
+        # Rows of the same dossier must be taken one after the other.
+        if isinstance(row, DossierRow) and times[row.agency, row.code] == 1
+        if (whole := _whole(row, terms)) is not None
+    }
+    if plain:
+        known = await whole_dossiers.store(session, terms.key, list(plain.values()), terms.moment)
+        for place, one in zip(plain, known, strict=True):
+            said[place] = one
+    return [
+        await _stored(session, row, terms) if one is None else one
+        for row, one in zip(rows, said, strict=True)
+    ]
+
+
+async def _stored(session: AsyncSession, row: In, terms: Terms) -> bool | list[Fault]:
+    try:
+        async with session.begin_nested():
+            return await _STORE[type(row)](session, row, terms)
+    except DomainError as error:
+        return faults(error)
+
+
+def _whole(row: DossierRow, terms: Terms) -> Whole | None:
+    """The dossier, if nothing speaks against it so far."""
+    try:
+        terms.caller.check_agency(row.agency, "/agency")
+        row.receipt.check(terms.moment)
+        events = [said.heard(terms.moment) for said in row.events]
+    except DomainError:
+        return None
+    return Whole(row.agency, row.code, row.of_receipt(), events)
 
 
 def faults(error: DomainError) -> list[Fault]:
@@ -100,7 +143,7 @@ async def _dossier(session: AsyncSession, row: DossierRow, terms: Terms) -> bool
     with refusals:
         await dossiers.check_references(session, row.agency, row.procedure, row.counter)
     refusals.raise_all()
-    values = row.model_dump(exclude={"agency", "code", "events"})
+    values = row.of_receipt()
     known = await dossiers.says(session, row.agency, row.code, values)
     if not known:
         await dossiers.register(session, row.agency, row.code, values, Expected())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Update, false, func, inspect, select, update
+from sqlalchemy import ColumnElement, Update, false, inspect, select, text, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
@@ -63,14 +63,29 @@ async def put(
     return row
 
 
+# In one order, so that two transactions never wait for each other.
+_ALONE = text("""
+    SELECT pg_advisory_xact_lock(key)
+      FROM (SELECT DISTINCT hashtextextended(name, 0) AS key
+              FROM unnest(CAST(:names AS text[])) AS name ORDER BY 1 OFFSET 0) AS ordered
+""")
+
+
 async def alone(session: AsyncSession, table: type[SQLModel], *key: object) -> None:
     """Make every other writer under this key wait until the transaction ends.
 
     A row lock cannot do that for an entry that is not there yet: two writers would both find
     nothing to look at, and the second would overwrite what the first was allowed to fix.
     """
-    name = "\n".join([table.__name__, *map(str, key)])
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+    await alone_all(session, table, [key])
+
+
+async def alone_all(
+    session: AsyncSession, table: type[SQLModel], keys: Iterable[tuple[object, ...]]
+) -> None:
+    """Make every other writer under these keys wait until the transaction ends."""
+    names = ["\n".join([table.__name__, *map(str, key)]) for key in keys]
+    await session.execute(_ALONE, {"names": names})
 
 
 def check(revision: int, expected: Expected) -> None:

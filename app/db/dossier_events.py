@@ -97,18 +97,8 @@ def _stored(
     for row in rows:
         if row.number == event.cancels:
             row.cancelled_by = number
-    added = DossierEvent(
-        agency_id=dossier.agency_id,
-        dossier=dossier.code,
-        number=number,
-        type=event.type.value,
-        at=event.at,
-        due_at=event.due_at,
-        new_due_at=event.new_due_at,
-        reason=event.reason,
-        cancels=event.cancels,
-        recorded_at=event.recorded_at,
-    )
+    said = dossiers.recorded(event, number)
+    added = DossierEvent(agency_id=dossier.agency_id, dossier=dossier.code, **said)
     session.add(added)
     return added
 

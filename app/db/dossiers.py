@@ -135,14 +135,14 @@ async def register(
     key = {"agency_id": owner.id, "code": code}
     await catalogue.alone(session, Dossier, owner.id, code)
     held = await session.get(Dossier, key, with_for_update=True)
-    said = _of_receipt(values)
+    said = of_receipt(values)
     receipt = Receipt(values["received_at"], values["due_at"])
     if held is None:
         course = rules.begin(receipt)
     else:
         catalogue.check(held.revision, expected)
         if held.ended_at is not None:
-            _check_same(held, said)
+            _check_same(held, values)
             return held
         course = await _refitted(session, held, receipt)
     async with funnel.moved(session, owner.id or 0, code):
@@ -153,11 +153,15 @@ async def says(session: AsyncSession, agency: str, code: str, values: Mapping[st
     """Whether the dossier is registered with just this receipt; raises AgencyNotFoundError."""
     owner = await agencies.get(session, agency)
     held = await session.get(Dossier, {"agency_id": owner.id, "code": code})
-    said = _of_receipt(values)
-    return held is not None and all(getattr(held, name) == value for name, value in said.items())
+    return held is not None and receipt_is(held, values)
 
 
-def _of_receipt(values: Mapping[str, Any]) -> dict[str, Any]:
+def receipt_is(held: Dossier, values: Mapping[str, Any]) -> bool:
+    """Whether that is what the dossier's receipt says."""
+    return all(getattr(held, name) == value for name, value in of_receipt(values).items())
+
+
+def of_receipt(values: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a dossier that its receipt says."""
     return {("receipt_due_at" if name == "due_at" else name): values[name] for name in values}
 
@@ -170,8 +174,8 @@ async def _refitted(session: AsyncSession, held: Dossier, receipt: Receipt) -> C
     return rules.replay(receipt, recorded, calendar)
 
 
-def _check_same(held: Dossier, said: Mapping[str, Any]) -> None:
-    if all(getattr(held, name) == value for name, value in said.items()):
+def _check_same(held: Dossier, values: Mapping[str, Any]) -> None:
+    if receipt_is(held, values):
         return
     if held.returned_at is not None:
         raise DossierMoveRefusedError(Fault("", "returned-already"))
@@ -193,6 +197,20 @@ def event_of(row: DossierEvent) -> Event:
     """The event as the rules see it."""
     told = row.model_dump(exclude={"agency_id", "dossier", "type", "request_key"})
     return Event(type=EventType(row.type), **told)
+
+
+def recorded(event: Event, number: int) -> dict[str, Any]:
+    """The columns of an event that is recorded as the dossier's event of that number."""
+    return {
+        "number": number,
+        "type": event.type.value,
+        "at": event.at,
+        "due_at": event.due_at,
+        "new_due_at": event.new_due_at,
+        "reason": event.reason,
+        "cancels": event.cancels,
+        "recorded_at": event.recorded_at,
+    }
 
 
 async def check_references(

@@ -144,6 +144,11 @@ _SPLIT = text("""
 _ONE = "(SELECT * FROM dossier WHERE agency_id = :agency_id AND code = :dossier)"
 _OF_ONE = text(DOSSIER_CELLS.format(dossiers=_ONE))
 
+_SOME = """(SELECT dossier.* FROM dossier
+              JOIN unnest(CAST(:agencies AS int[]), CAST(:dossiers AS text[])) AS one (owner, name)
+                ON (dossier.agency_id, dossier.code) = (one.owner, one.name))"""
+_ADD_SOME = text(ADD_CELLS.format(cells=DOSSIER_CELLS.format(dossiers=_SOME)))
+
 _KEY = "agency_id, month, counter, procedure, channel"
 _GIVEN = f"""
     SELECT {_KEY}, received, returned, late, invited, opened, rated
@@ -174,6 +179,12 @@ async def moved(session: AsyncSession, agency_id: int, dossier: str) -> AsyncIte
     await session.execute(_LOCK, {"cells": _json(before + after)})
     await session.execute(_SUBTRACT, {"cells": _json(before)})
     await session.execute(_ADD, {"cells": _json(after)})
+
+
+async def add(session: AsyncSession, dossiers: Sequence[tuple[int, str]]) -> None:
+    """Count dossiers that are new (the agency's number and the code), with their invitations."""
+    owners, names = zip(*dossiers, strict=True)
+    await session.execute(_ADD_SOME, {"agencies": owners, "dossiers": names})
 
 
 async def read(session: AsyncSession, agencies: Sequence[int], period: Period) -> dict[int, Funnel]:

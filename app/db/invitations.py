@@ -1,5 +1,6 @@
 """Invitations to rate a dossier: issued, and revoked. Of the token only a hash is stored."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,11 +44,29 @@ async def issue(
 
     The dossier is returned and locked, and the caller is within `funnel.moved`.
     """
-    survey = await _inviting(session, owner, now)
+    survey = await _inviting(session, owner.code, now)
     expires_at = None if survey is None else _expiry(survey, dossier, now)
     if survey is None or expires_at is None:
         return None
     return await _store(session, key, (owner, dossier, survey), now, expires_at)
+
+
+async def issue_first(
+    session: AsyncSession, key: bytes, returned: Iterable[tuple[str, Dossier]], now: datetime
+) -> None:
+    """Invite to rate dossiers (each with its agency's code) that were never invited before.
+
+    They are returned and new, so nobody can have rated them.
+    """
+    inviting: dict[str, Survey | None] = {}
+    for agency, dossier in returned:
+        if agency not in inviting:
+            inviting[agency] = await _inviting(session, agency, now)
+        survey = inviting[agency]
+        expires_at = None if survey is None else _expiry(survey, dossier, now)
+        if survey is not None and expires_at is not None:
+            token = rules.make(key, dossier.agency_id, agency, dossier.code, 1)
+            session.add(_row(dossier, 1, token, survey, (now, expires_at)))
 
 
 async def current(
@@ -100,7 +119,7 @@ async def renew(
         raise AlreadyRatedError(Fault("/path/dossier", AlreadyRatedError.code))
     async with funnel.moved(session, dossier.agency_id, code):
         issued = await issue(session, key, owner, dossier, now)
-    if issued is None and await _inviting(session, owner, now) is None:
+    if issued is None and await _inviting(session, agency, now) is None:
         raise SurveyClosedError(Fault("", "no-survey-invites"))
     if issued is None:
         raise RatingWindowClosedError(Fault("/path/dossier", RatingWindowClosedError.code))
@@ -115,12 +134,12 @@ async def withdraw(session: AsyncSession, agency: str, code: str, now: datetime)
     await revoke(session, await _locked(session, owner.id or 0, code), now)
 
 
-async def _inviting(session: AsyncSession, owner: Agency, now: datetime) -> Survey | None:
+async def _inviting(session: AsyncSession, agency: str, now: datetime) -> Survey | None:
     """Of the surveys open today that cover the agency and invite, the one that opened last."""
     day = local_day(now)
-    named = select(col(SurveyAgency.survey)).where(col(SurveyAgency.agency) == owner.code)
+    named = select(col(SurveyAgency.survey)).where(col(SurveyAgency.agency) == agency)
     groups = select(col(PeerGroupMember.peer_group)).where(
-        col(PeerGroupMember.agency) == owner.code,
+        col(PeerGroupMember.agency) == agency,
         col(PeerGroupMember.valid_from) <= day,
         col(PeerGroupMember.valid_to).is_(None) | (col(PeerGroupMember.valid_to) >= day),
     )
@@ -157,19 +176,24 @@ async def _store(
     last = await session.scalar(select(func.max(col(Invitation.number))).where(_of(dossier)))
     number = (last or 0) + 1
     token = rules.make(key, dossier.agency_id, owner.code, dossier.code, number)
-    session.add(
-        Invitation(
-            agency_id=dossier.agency_id,
-            dossier=dossier.code,
-            number=number,
-            token_hash=rules.hashed(token),
-            survey_id=survey.id or 0,
-            issued_at=now,
-            expires_at=expires_at,
-        )
-    )
+    session.add(_row(dossier, number, token, survey, (now, expires_at)))
     await session.flush()
     return Issued(token, expires_at)
+
+
+def _row(
+    dossier: Dossier, number: int, token: str, survey: Survey, span: tuple[datetime, datetime]
+) -> Invitation:
+    issued_at, expires_at = span
+    return Invitation(
+        agency_id=dossier.agency_id,
+        dossier=dossier.code,
+        number=number,
+        token_hash=rules.hashed(token),
+        survey_id=survey.id or 0,
+        issued_at=issued_at,
+        expires_at=expires_at,
+    )
 
 
 def _of(dossier: Dossier) -> ColumnElement[bool]:

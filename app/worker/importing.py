@@ -42,10 +42,11 @@ from app.domain.operation import (
 from app.domain.webhook import Event, operation_finished
 from app.worker import Jobs
 
-MOST_RATINGS, MOST_ROWS = 15_000, 200  # of a batch
+MOST_RATINGS, MOST_ROWS = 15_000, 500  # of a batch
 MOST_AT_FIRST = 2_500  # of the first batch, which PostgreSQL waits for
 AT_ONCE = 200  # rows, after which other work of the process has its turn
 WAIT_SECONDS = 0.1
+STEP_BYTES = 32 * 1024  # of progress: packed, they may be thousands of rows
 
 # What makes a file unreadable from there on, so that it must not seem to be done.
 UNREADABLE = frozenset(
@@ -99,8 +100,9 @@ class Reader:
             fetched = asyncio.run_coroutine_threadsafe(self._chunk(number), self._loop)
             if (data := fetched.result()) is None:
                 return
-            yield data
-            self.passed += len(data)
+            for place in range(0, len(data), STEP_BYTES):
+                yield (step := data[place : place + STEP_BYTES])
+                self.passed += len(step)
 
     async def _chunk(self, number: int) -> bytes | None:
         async with self._jobs.sessions() as session:
@@ -221,15 +223,15 @@ class Import:
         if new := [row.new for row in rows if isinstance(row, Checked)]:
             outcomes = iter(await imports.submit(await driver_of(self.connection), new))
         terms = Terms(self._caller, self.jobs.clock(), self.jobs.reference_key)
+        others = [row for row in rows if isinstance(row, In)]
+        stored = iter(await import_rows.store_all(session, others, terms) if others else ())
         said: list[bool | list[Fault]] = []
         for row in rows:
             if isinstance(row, Checked):
                 told = next(outcomes)
                 said.append(False if told.code == CREATED else _became(row, told))
-            elif isinstance(row, In):
-                said.append(await _stored(session, row, terms))
             else:
-                said.append(row)
+                said.append(next(stored) if isinstance(row, In) else row)
         return said
 
     async def _finish(self, problem: Fault | None) -> None:
@@ -253,15 +255,6 @@ async def _row(intake: Intake, kind: Kind, line: Line | Broken) -> Row:
             return row
         # Without an id of its own a row is known by what it rates.
         return await intake.check(row, f"row\n{row.agency}\n{row.dossier}\n{row.invitation}")
-    except DomainError as error:
-        return import_rows.faults(error)
-
-
-async def _stored(session: AsyncSession, row: In, terms: Terms) -> bool | list[Fault]:
-    """Whether all the row says was there before, or why it was not stored."""
-    try:
-        async with session.begin_nested():
-            return await import_rows.store(session, row, terms)
     except DomainError as error:
         return import_rows.faults(error)
 
