@@ -1,5 +1,6 @@
 """The rows of imports: each is the body of the request that it stands for, under the same rules."""
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,13 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.deps import REQUEST_KEY
 from app.api.dossier_schemas import DossierIn, EventIn
 from app.api.errors import MOST_FAULTS
-from app.api.faults import fault_of
+from app.api.faults import CODE_PATTERN, fault_of
 from app.api.published_indices import PublishedIndexIn, checked_values
 from app.api.rating_schemas import RatingIn
 from app.api.schemas import Code, DossierCode, In, PeriodText
 from app.api.tally_sheets import TallySheetIn, checked_sheet
 from app.db import dossier_events, dossiers, published_indices, tally_sheets, whole_dossiers
 from app.db.catalogue import Expected
+from app.db.known import Known
 from app.db.whole_dossiers import Whole
 from app.domain import period
 from app.domain.access import Caller
@@ -135,6 +137,38 @@ def faults(error: DomainError) -> list[Fault]:
     return [replace(fault, pointer=_IN_ROW.get(fault.pointer, fault.pointer)) for fault in found]
 
 
+async def with_options(
+    known: Known, fields: Mapping[str, Any], found: Sequence[Fault]
+) -> list[Fault]:
+    """The faults of a rating's cells; of answers that are no option, with those that there are."""
+    if not any(map(_unanswerable, found)):
+        return [*found]
+    named = [str(fields.get(name, "")) for name in ("agency", "survey")]
+    if not all(re.fullmatch(CODE_PATTERN, name) for name in named):
+        return [*found]
+    try:
+        grounds = await known.grounds(named[0], named[1], None)
+    except DomainError:
+        return [*found]
+    options = {
+        f"/answers/{question.code}": ", ".join(
+            f"{option.code} ({option.label['vi']})" for option in question.options
+        )
+        for question in grounds.form.questionnaire.questions
+    }
+    return [
+        Fault(fault.pointer, "cell-not-an-option", {"allowed": options[fault.pointer]})
+        if _unanswerable(fault) and fault.pointer in options
+        else fault
+        for fault in found
+    ]
+
+
+def _unanswerable(fault: Fault) -> bool:
+    no_option = {"unknown-option", "bad-code", "too-long"}
+    return fault.pointer.startswith("/answers/") and fault.code in no_option
+
+
 async def _dossier(session: AsyncSession, row: DossierRow, terms: Terms) -> bool:
     terms.caller.check_agency(row.agency, "/agency")
     refusals = Refusals()
@@ -168,8 +202,7 @@ def _within(place: str) -> Iterator[None]:
 
 async def _sheet(session: AsyncSession, row: SheetRow, terms: Terms) -> bool:
     terms.caller.check_agency(row.agency, "/agency")
-    sent = TallySheetIn.model_validate(row.model_dump(exclude={"id"}))
-    new = await checked_sheet(sent, session, terms.moment, uuid4(), row.id)
+    new = await checked_sheet(row, session, terms.moment, uuid4(), row.id)
     _, replayed = await tally_sheets.submit(session, new)
     return replayed
 

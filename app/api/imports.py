@@ -10,8 +10,17 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from app.api.deps import Chosen, Importer, Language, NewId, Now, RequestKey, credential
-from app.api.errors import PROTOCOL, described, problems
+from app.api.deps import (
+    REPLAYS,
+    Chosen,
+    Importer,
+    Language,
+    NewId,
+    Now,
+    RequestKey,
+    credential,
+)
+from app.api.errors import problems
 from app.api.operations import OperationOut, answer
 from app.bulk.reading import Form
 from app.db import operations, uploads
@@ -20,8 +29,8 @@ from app.db.session import Sessions
 from app.db.tables import Operation
 from app.db.uploads import CHUNK_BYTES
 from app.domain.access import Caller
-from app.domain.errors import IdempotencyKeyReusedError
-from app.domain.operation import Kind
+from app.domain.errors import Fault, IdempotencyKeyReusedError
+from app.domain.operation import FileTypeError, Kind
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 
@@ -29,7 +38,6 @@ FORMS = {
     "application/x-ndjson": Form.NDJSON,
     "application/ndjson": Form.NDJSON,
     "application/jsonl": Form.NDJSON,
-    "application/json": Form.NDJSON,
     "text/csv": Form.CSV,
 }
 ENCODINGS = {"", "identity", "gzip"}
@@ -48,7 +56,7 @@ SENT = {
 
 
 @dataclass(slots=True)
-class Intake:
+class Upload:
     """A file on its way into the database: in parts, so that none of it must be held whole."""
 
     sessions: Sessions
@@ -98,10 +106,7 @@ class Intake:
     "/{kind}",
     status_code=202,
     operation_id="import_rows",
-    responses={
-        **problems(IdempotencyKeyReusedError),
-        415: described(415, [PROTOCOL[415]]),
-    },
+    responses={202: REPLAYS, **problems(IdempotencyKeyReusedError, FileTypeError)},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -132,7 +137,7 @@ async def import_rows(
     caller.check_scope(kind.scope)
     form = _form(request)
     sessions: Sessions = request.app.state.sessions
-    file = Intake(sessions, new_id, moment)
+    file = Upload(sessions, new_id, moment)
     await file.take(request.stream(), chosen.import_max_bytes)
     asked = repr((kind.value, form.value, dry_run, _limits(caller))).encode()
     new = Operation(
@@ -163,11 +168,13 @@ async def import_rows(
 
 
 def _form(request: Request) -> Form:
-    """How the file is written, by its headers; raises HTTPException when that cannot be read."""
+    """How the file is written, by its headers; raises FileTypeError when that cannot be read."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    if media_type not in FORMS or encoding not in ENCODINGS:
-        raise HTTPException(415)
+    if encoding not in ENCODINGS:
+        raise FileTypeError(Fault("/header/Content-Encoding", "not-gzip"))
+    if media_type not in FORMS:
+        raise FileTypeError(Fault("/header/Content-Type", "not-a-file-of-rows"))
     return FORMS[media_type]
 
 

@@ -3,15 +3,15 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
 
 from app.api import texts
-from app.api.deps import Importer, Language, Session, tag
+from app.api.deps import IdCursor, Importer, Language, Paging, Session, tag
 from app.api.errors import problems
 from app.api.schemas import Moment, Out, example
 from app.db import operations
@@ -48,7 +48,9 @@ DONE_ONE = {
     "finished_at": "2026-06-15T17:00:01+07:00",
 }
 ERROR = {
-    "line": 17,
+    "line": 18,
+    "row": 17,
+    "column": "Câu hỏi q9",
     "pointer": "/answers/q9",
     "code": "unknown-question",
     "detail": "Phiếu không có câu hỏi này.",
@@ -58,9 +60,9 @@ ERROR = {
 class Reason(Out):
     """Why an operation failed."""
 
-    code: str
-    title: str
-    detail: str
+    code: str = Field(description="What was wrong, for programs")
+    title: str = Field(description="What was wrong, in the reader's language")
+    detail: str = Field(description="What is wrong, and what to do about it")
 
 
 class OperationOut(Out):
@@ -68,23 +70,31 @@ class OperationOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example(DONE_ONE))
 
-    id: UUID
+    id: UUID = Field(description="Id of the operation")
     kind: Kind
-    state: Literal["queued", "running", "done", "failed"]
-    dry_run: bool = Field(description="Every row is checked, and none stored")
+    state: Literal["queued", "running", "done", "failed"] = Field(
+        description="`queued`, `running`, and at last `done` or `failed`"
+    )
+    dry_run: bool
     read: int
-    accepted: int = Field(description="Stored; in a dry run, those that would be")
-    replayed: int = Field(description="There before, just so")
-    rejected: int = Field(description="Refused; why is told by the errors")
-    rate: float | None = Field(description="Rows per second")
-    errors: int = Field(description="Faults that were found; a row may have several")
+    accepted: int
+    replayed: int
+    rejected: int
+    rate: float | None = Field(description="Rows read per second; null: not begun")
+    errors: int = Field(description="Number of faults that were found; a row may have several")
     errors_kept: int = Field(description="How many of them, the first ones, can be read")
-    bytes: int = Field(description="Length of the file as it was sent")
-    bytes_done: int = Field(description="How much of it is behind the rows that were read")
-    problem: Reason | None = Field(description="Why it failed; what was accepted stays")
-    created_at: Moment
-    started_at: Moment | None
-    finished_at: Moment | None
+    bytes: int = Field(description="Length of the file as it was sent, in bytes")
+    bytes_done: int = Field(
+        description="How many of these bytes are behind the rows that were read"
+    )
+    problem: Reason | None = Field(
+        description="Why it failed, where what was accepted stays; null: it did not"
+    )
+    created_at: Moment = Field(description="When the file was taken in")
+    started_at: Moment | None = Field(description="When its first row was read; null: it is queued")
+    finished_at: Moment | None = Field(
+        description="When it was done or had failed; null: it goes on"
+    )
 
 
 class OperationPage(Out):
@@ -98,22 +108,19 @@ class OperationPage(Out):
 
 @router.get("", operation_id="list_operations", responses=problems(InvalidError))
 async def list_operations(
-    response: Response,
     session: Session,
     caller: Importer,
     language: Language,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
+    paging: Paging,
+    cursor: IdCursor = None,
 ) -> OperationPage:
     """Operations that the key may know of, the latest first, a page at a time.
 
     A key limited to agencies knows of those asked for under its own name and within its limits.
     """
-    rows, following = await operations.list_page(session, caller, cursor, limit)
-    if following is not None:
-        link = f"/v1/operations?limit={limit}&cursor={following}"
-        response.headers["Link"] = f'<{link}>; rel="next"'
-    return OperationPage(items=[out(row, language) for row in rows], next_cursor=following)
+    rows = await operations.list_page(session, caller, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.id)
+    return OperationPage(items=[out(row, language) for row in page], next_cursor=following)
 
 
 @router.get(
@@ -141,7 +148,11 @@ async def get_operation(
 async def get_operation_errors(
     operation: UUID, request: Request, session: Session, caller: Importer, language: Language
 ) -> StreamingResponse:
-    """What was wrong with the rows: NDJSON with `line`, `pointer`, `code` and `detail`."""
+    """What was wrong with the rows: NDJSON with `line`, `pointer`, `code` and `detail`.
+
+    Of a CSV file also with `row`, which is the row that a spreadsheet shows (a cell may have
+    several lines), and `column`, its heading in the file.
+    """
     await operations.get(session, operation, caller)
     lines = _lines(request.app.state.sessions, operation, language)
     headers = {"Vary": "Accept-Language", "Cache-Control": "no-store"}
@@ -162,13 +173,20 @@ async def _lines(
 
 
 def _line(row: OperationError, language: texts.Language) -> str:
-    said = {
+    return json.dumps(told(row, language), ensure_ascii=False) + "\n"
+
+
+def told(row: OperationError, language: texts.Language) -> dict[str, object]:
+    """A fault as it is shown; of a table with its row and, where it is known, its column."""
+    places = ("row", "column")
+    of_table: dict[str, object] = {name: row.params[name] for name in places if name in row.params}
+    return {
         "line": row.line,
+        **of_table,
         "pointer": row.pointer,
         "code": row.code,
         "detail": texts.say(language, f"{row.code}:detail", **row.params),
     }
-    return json.dumps(said, ensure_ascii=False) + "\n"
 
 
 def answer(response: Response, row: Operation, language: texts.Language) -> OperationOut:
@@ -196,10 +214,11 @@ def out(row: Operation, language: texts.Language) -> OperationOut:
 
 
 def _reason(code: str, params: dict[str, object], language: texts.Language) -> Reason:
+    said = texts.say(language, f"{code}:detail", **params)
     return Reason(
         code=code,
         title=texts.say(language, code),
-        detail=texts.say(language, f"{code}:detail", **params),
+        detail=f"{said} {texts.say(language, f'{code}:help')}",
     )
 
 

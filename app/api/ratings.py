@@ -7,11 +7,13 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from app.api import limits, texts
 from app.api.deps import REPLAYS, Language
-from app.api.errors import STATUS, Problem, document, problems
+from app.api.errors import Problem, document, problems
 from app.api.faults import fault_of
-from app.api.intake import Checked, RatingIntake, Stored
+from app.api.intake import RatingIntake, Stored
+from app.api.rating_check import Checked
 from app.api.rating_schemas import ON_TABLET, STORED, SUBMITTING, RatingIn, RatingOut
 from app.api.schemas import In, Out, example
+from app.api.statuses import STATUS
 from app.domain.errors import (
     AgencyNotFoundError,
     AgencyNotSurveyedError,
@@ -95,10 +97,14 @@ class BatchIn(In):
 class OutcomeOut(Out):
     """What became of one rating: as if it had been sent alone."""
 
-    status: int
+    status: int = Field(description="HTTP status that it would have been answered with alone")
     replayed: bool = Field(default=False, description="It was there before")
-    rating: RatingOut | None = None
-    problem: Problem | None = None
+    rating: RatingOut | None = Field(
+        default=None, description="As it was stored; null: it was refused"
+    )
+    problem: Problem | None = Field(
+        default=None, description="Why it was refused; null: it was stored"
+    )
 
 
 class BatchOut(Out):
@@ -110,7 +116,7 @@ class BatchOut(Out):
         )
     )
 
-    outcomes: list[OutcomeOut]
+    outcomes: list[OutcomeOut] = Field(description="In the order of the ratings sent")
 
 
 @router.post(
@@ -130,7 +136,7 @@ async def submit_ratings(
     One that is refused does not keep back the others. Sent again, what is there is not counted
     again, if each has its `id` or `device_seq`, or the whole its `Idempotency-Key`.
     """
-    if intake.caller is None:
+    if intake.checking.caller is None:
         raise CredentialMissingError
     await limits.charge(request, len(body.ratings))
     key = intake.request_key
@@ -138,7 +144,7 @@ async def submit_ratings(
     checked: dict[int, Checked] = {}
     for place, row in enumerate(body.ratings):
         try:
-            checked[place] = await intake.check(
+            checked[place] = await intake.checking.check(
                 RatingIn.model_validate(row), key and f"{key}\n{place}"
             )
         except ValidationError as error:

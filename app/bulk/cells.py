@@ -1,13 +1,16 @@
 """Cells of a table as values of a request's body.
 
-What cannot be read as what its column holds stays as it is: the request's own model refuses it.
+What cannot be read as what its column holds stays as it is: the request's own model refuses it,
+and `worded` tells it in the words of the sheet.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 
 from app.bulk.column import Column, Holds
+from app.domain.errors import Fault
 from app.domain.period import VIETNAM
 
 # OWASP, "CSV Injection": what spreadsheets evaluate, also in full width.
@@ -28,8 +31,17 @@ Reader = Callable[[str], object]
 def reader(column: Column) -> Reader:
     """What makes a value of such a column's cell, which is not blank."""
     if column.choices:
-        return _choice({word.casefold(): code for code, word in column.choices.items()})
+        return _choice({_folded(word): code for code, word in column.choices.items()})
     return _READERS[column.holds]
+
+
+def worded(column: Column, fault: Fault) -> Fault:
+    """The fault of such a column's cell; where the cell cannot be read, what may stand there."""
+    if column.choices and fault.code == "not-allowed":
+        allowed = ", ".join(f"{word} ({code})" for code, word in column.choices.items())
+        return Fault(fault.pointer, "cell-not-listed", {"allowed": allowed})
+    code, unread = _UNREAD.get(column.holds, ("", frozenset[str]()))
+    return Fault(fault.pointer, code) if fault.code in unread else fault
 
 
 def guarded(text: str) -> str:
@@ -40,9 +52,14 @@ def guarded(text: str) -> str:
 def _choice(codes: Mapping[str, str]) -> Reader:
     def read(cell: str) -> object:
         code = _code(cell)
-        return codes.get(code.casefold(), code)
+        return codes.get(_folded(code), code)
 
     return read
+
+
+def _folded(word: str) -> str:
+    """The word as it is compared; macOS writes its accents apart."""
+    return unicodedata.normalize("NFC", word).casefold()
 
 
 def _code(cell: str) -> str:
@@ -117,4 +134,14 @@ _READERS: Mapping[Holds, Reader] = {
     Holds.INSTANT: _instant,
     Holds.DEADLINE: _deadline,
     Holds.PERIOD: _period,
+}
+
+# The codes of models that mean that a cell could not be read, and what they are called of a sheet.
+_MOMENT = ("cell-not-a-moment", frozenset({"bad-instant"}))
+_UNREAD: Mapping[Holds, tuple[str, frozenset[str]]] = {
+    Holds.COUNT: ("cell-not-a-count", frozenset({"wrong-type"})),
+    Holds.PRINTED: ("cell-not-a-percentage", frozenset({"bad-format"})),
+    Holds.INSTANT: _MOMENT,
+    Holds.DEADLINE: _MOMENT,
+    Holds.PERIOD: ("cell-not-a-period", frozenset({"too-long", "bad-period", "not-one-month"})),
 }

@@ -117,7 +117,10 @@ _DOSSIER = (
     code(
         "code",
         ("Mã hồ sơ", "Dossier code"),
-        ("Mã hồ sơ trên giấy tiếp nhận.", "The dossier's code on the receipt."),
+        (
+            "Ghi như trên giấy tiếp nhận: mã cơ quan-năm tháng ngày-số thứ tự 4 hoặc 5 chữ số.",
+            "As on the receipt: the office's code-yymmdd-a number of 4 or 5 digits.",
+        ),
         "000.00.15.H32-230712-0001",
     ),
     code(

@@ -17,13 +17,19 @@ LONGEST_SHOWN = 64
 
 _SEPARATOR = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)  # Excel's own first line
 
+_KEY = re.compile(r"[^\s:]+")  # after it the template has the question's words
+
 
 class Place(NamedTuple):
-    """A column of a file: what it is, whose (a question's code), and what reads its cells."""
+    """A column of a file: what it is, whose (a question's code), and what reads its cells.
+
+    `heading` is what the file calls it; empty if the file does not have it.
+    """
 
     column: Column
     key: str
     read: Reader
+    heading: str
 
 
 def separator(line: str) -> str | None:
@@ -61,18 +67,27 @@ def _read(line: str, separated_by: str, kind: str) -> tuple[list[str], list[Plac
     return cells, [_place(cell, kind) for cell in cells], separated_by
 
 
+def absent(found: Sequence[Place | None], kind: str) -> Iterator[Place]:
+    """The columns of such rows that the file does not have."""
+    there = {place.column.name for place in found if place}
+    for column in COLUMNS[kind]:
+        if column.name not in there:
+            yield Place(column, "", reader(column), "")
+
+
 def _shown(cell: str) -> str:
-    return "".join(one for one in cell.strip()[:LONGEST_SHOWN] if one.isprintable())
+    words = " ".join(cell.split())
+    return "".join(one for one in words[:LONGEST_SHOWN] if one.isprintable())
 
 
 def _place(cell: str, kind: str) -> Place | None:
     title = " ".join(unicodedata.normalize("NFC", cell).rstrip(" *").split())
     column = _singles(kind).get(title.casefold())
     if column is not None:
-        return Place(column, "", reader(column))
+        return Place(column, "", reader(column), _shown(cell))
     for start, one in _families(kind):
-        if title.casefold().startswith(start) and len(title) > len(start):
-            return Place(one, title[len(start) :], reader(one))
+        if title.casefold().startswith(start) and (key := _KEY.match(title, len(start))):
+            return Place(one, key[0], reader(one), _shown(cell))
     return None
 
 

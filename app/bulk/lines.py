@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
+from app.domain.errors import Fault
+
 MEBIBYTE = 1024 * 1024
 
 _LONGEST_MARK = 4  # bytes at the beginning that tell what a file is
@@ -30,7 +32,11 @@ class UnreadableError(Exception):
 
     def __init__(self, code: str, **params: object) -> None:
         super().__init__(code)
-        self.code, self.params = code, params
+        self.fault = Fault("", code, params)
+
+
+class UnreadableRowError(UnreadableError):
+    """A row cannot be read; those after it can."""
 
 
 def lines(blocks: Iterable[bytes], bounds: Bounds) -> Iterator[bytes | None]:
@@ -39,16 +45,21 @@ def lines(blocks: Iterable[bytes], bounds: Bounds) -> Iterator[bytes | None]:
     The lines are UTF-8 unless the sender was wrong. Raises UnreadableError when a packed file is
     damaged or too large, or the file is a workbook.
     """
-    rest, cut = b"", False
+    begun, size, cut = list[bytes](), 0, False  # of the line that has not ended yet, its pieces
     for block in _utf8(_bounded(_unpacked(blocks), bounds.total)):
-        *ended, rest = (rest + block).split(b"\n")
-        for line in ended:
+        first, *others = block.split(b"\n")
+        begun.append(first)
+        size += len(first)
+        if others:
+            line = b"".join(begun)
             yield None if cut or len(line) > bounds.line else line
-            cut = False
-        if len(rest) > bounds.line:
-            rest, cut = b"", True
-    if rest or cut:
-        yield None if cut else rest
+            for line in others[:-1]:
+                yield None if len(line) > bounds.line else line
+            begun, size, cut = [others[-1]], len(others[-1]), False
+        if size > bounds.line:
+            begun, size, cut = [], 0, True
+    if size or cut:
+        yield None if cut else b"".join(begun)
 
 
 def _marked(blocks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -91,7 +102,8 @@ class _Archive:
                     return
                 self._member, self.unended = zlib.decompressobj(_WINDOW), True
             piece = self._member.decompress(packed, MEBIBYTE)
-            yield piece
+            if piece:
+                yield piece
             self.unended = not self._member.eof
             if not self.unended:
                 packed = self._member.unused_data

@@ -1,17 +1,26 @@
 """Files of rows, read lazily and in constant memory: what each row says, as a request's body."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from itertools import count
+from typing import NamedTuple, Self
 
 import orjson
 
 from app.bulk import headings
 from app.bulk.columns import PUBLISHED
 from app.bulk.headings import Place
-from app.bulk.lines import USUAL, Bounds, UnreadableError, lines
-from app.bulk.nesting import body
+from app.bulk.lines import USUAL, Bounds, UnreadableError, UnreadableRowError, lines
+from app.bulk.nesting import body, pointers
+from app.bulk.published import indices
+from app.bulk.rows import Broken, Line, Origin
+from app.domain.errors import Fault
+
+MOST_EMPTY = 5_000_000  # rows; an empty sheet of a spreadsheet has a million
+
+# A record is bounded as a line is, so a cell need not be: refused halfway, its rest would be rows.
+csv.field_size_limit(2**31 - 1)
 
 
 class Form(StrEnum):
@@ -19,22 +28,6 @@ class Form(StrEnum):
 
     NDJSON = "ndjson"
     CSV = "csv"
-
-
-class Line(NamedTuple):
-    """A row in the shape of the request's body; `number` is the line where it begins, from 1."""
-
-    number: int
-    fields: dict[str, Any]
-
-
-class Broken(NamedTuple):
-    """What cannot be read, by a code that has a text. It may be the whole rest of the file."""
-
-    number: int
-    pointer: str
-    code: str
-    params: dict[str, Any]
 
 
 def read(
@@ -48,36 +41,45 @@ def read(
     try:
         yield from _json(numbered) if form is Form.NDJSON else _table(numbered, kind)
     except UnreadableError as error:
-        yield Broken(numbered.number + 1, "", error.code, error.params)
+        yield Broken(Origin(numbered.number + 1), error.fault, ends=True)
 
 
 class _Numbered:
-    """The lines of a file, and how many of them were read."""
+    """The lines of a file, and how many of them were read, and said nothing."""
 
     def __init__(self, of: Iterator[bytes | None], longest: int) -> None:
-        self._of, self.longest, self.number = of, longest, 0
+        self._of, self.longest, self.number, self._empty = of, longest, 0, 0
 
     def __iter__(self) -> Iterator[bytes | None]:
         for line in self._of:
             self.number += 1
             yield line
 
+    def says_nothing(self) -> None:
+        """One more row that says nothing; raises UnreadableError when the file is made of them."""
+        self._empty += 1
+        if self._empty > MOST_EMPTY:
+            raise UnreadableError("too-many-empty-rows", limit=MOST_EMPTY)
+
 
 def _json(numbered: _Numbered) -> Iterator[Line | Broken]:
     for number, line in enumerate(numbered, 1):
         if line is None:
-            yield Broken(number, "", "line-too-long", {"limit": numbered.longest})
+            fault = Fault("", "line-too-long", {"limit": numbered.longest})
+            yield Broken(Origin(number), fault)
             continue
         try:
             fields = orjson.loads(line)
         except orjson.JSONDecodeError:
             if line.strip():
-                yield Broken(number, "", _unreadable(line), {})
+                yield Broken(Origin(number), Fault("", _unreadable(line)))
+            else:
+                numbered.says_nothing()
             continue
         if isinstance(fields, dict):
-            yield Line(number, fields)
+            yield Line(Origin(number), fields, len(line))
         else:
-            yield Broken(number, "", "line-not-an-object", {})
+            yield Broken(Origin(number), Fault("", "line-not-an-object"))
 
 
 def _unreadable(line: bytes) -> str:
@@ -92,126 +94,136 @@ class _Texts:
     """Lines as the parser takes them; a record of several lines is bounded as one line is."""
 
     def __init__(self, numbered: _Numbered) -> None:
-        self._lines, self._longest, self._size = iter(numbered), numbered.longest, 0
+        self._numbered, self._lines, self.size = numbered, iter(numbered), 0
+        self._before, self._ended, self._quotes = 0, False, 0
 
-    def begin(self) -> None:
-        """A record begins with the next line."""
-        self._size = 0
+    def begin(self) -> int:
+        """A record begins with the next line, which is of this number."""
+        self.size, self._quotes, self._before = 0, 0, self._numbered.number
+        return self._before + 1
+
+    def empty(self) -> None:
+        """The record says nothing."""
+        self._numbered.says_nothing()
+
+    @property
+    def torn(self) -> bool:
+        """Whether the record took in lines after its first, the end of the file, or half of one.
+
+        What comes then may be within quotes, and no row.
+        """
+        lines = self._numbered.number - self._before
+        return self._ended or lines > 1 or self._quotes % 2 == 1
 
     def __iter__(self) -> "_Texts":
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
-        self._size += self._longest + 1 if line is None else len(line)
-        if line is None or self._size > self._longest:
-            raise UnreadableError("line-too-long", limit=self._longest)
+        longest = self._numbered.longest
+        try:
+            line = next(self._lines)
+        except StopIteration:
+            self._ended = True
+            raise
+        if line is None:  # it may open quotes, or close them
+            raise UnreadableError("line-too-long", limit=longest)
+        self.size += len(line)
+        self._quotes += line.count(b'"')
+        if self.size > longest:
+            raise UnreadableError("open-quote")
         try:
             return line.decode().removesuffix("\r") + "\n"
         except UnicodeDecodeError:
             raise UnreadableError("bad-encoding") from None
 
 
+class _Heading(NamedTuple):
+    """The first line that says something, and the row of the spreadsheet that it is."""
+
+    text: str
+    row: int
+    separated_by: str | None
+
+
 def _table(numbered: _Numbered, kind: str) -> Iterator[Line | Broken]:
     texts = _Texts(numbered)
     try:
-        heading, separated_by = _heading(texts)
+        heading = _heading(texts)
         if heading is None:
             return
-        places, separated_by = headings.places(heading, kind, separated_by)
+        places, separated_by = headings.places(heading.text, kind, heading.separated_by)
     except UnreadableError as error:
-        yield Broken(max(1, numbered.number), "", error.code, error.params)
+        line = max(1, numbered.number)
+        yield Broken(Origin(line, line), error.fault, ends=True)
         return
     records = csv.reader(texts, delimiter=separated_by, strict=True)
-    rows = _rows(numbered, texts, records, places)
-    yield from _indices(rows) if kind == PUBLISHED else rows
+    rows = _rows(texts, records, _Columns.of(places, kind, heading.row))
+    yield from indices(rows) if kind == PUBLISHED else rows
 
 
-def _heading(texts: _Texts) -> tuple[str | None, str | None]:
-    """The first line that says something, and what separates its cells if a line before said so."""
-    separated_by = None
+def _heading(texts: _Texts) -> _Heading | None:
+    separated_by, row = None, 0
     for line in texts:
         texts.begin()
-        if not line.strip():
+        said = headings.separator(line) if separated_by is None else None
+        if said is not None:
+            separated_by = said  # a spreadsheet does not show this line
             continue
-        if separated_by is not None or (separated_by := headings.separator(line)) is None:
-            return line, separated_by
-    return None, None
+        row += 1
+        if line.strip():
+            return _Heading(line, row, separated_by)
+        texts.empty()
+    return None
+
+
+class _Columns(NamedTuple):
+    """The columns of a file in their order and by pointers, and the row of their headings."""
+
+    places: Sequence[Place | None]
+    by_pointer: Mapping[str, Place]
+    row: int
+    number: int
+
+    @classmethod
+    def of(cls, places: Sequence[Place | None], kind: str, row: int) -> Self:
+        number = max(number for number, place in enumerate(places, 1) if place)
+        return cls(places, pointers(places, kind), row, number)
+
+    def line(self, number: int, row: int, cells: Sequence[str], size: int) -> Line | None:
+        """What the cells of a row say, if anything; raises UnreadableRowError."""
+        fields, items = body(self.places, cells)
+        if not fields:
+            return None
+        by_pointer = {**self.by_pointer, **items} if items else self.by_pointer
+        short = (len(cells), self.number) if len(cells) < self.number else None
+        return Line(Origin(number, row, by_pointer, short=short), fields, size)
 
 
 def _rows(
-    numbered: _Numbered,
-    texts: _Texts,
-    records: Iterator[list[str]],
-    places: Sequence[Place | None],
+    texts: _Texts, records: Iterator[list[str]], columns: _Columns
 ) -> Iterator[Line | Broken]:
-    while True:
-        texts.begin()
-        began = numbered.number + 1
+    for row in count(columns.row + 1):
+        number = texts.begin()
         try:
-            fields = body(places, next(records))
+            cells = _record(texts, records)
+            if (line := columns.line(number, row, cells, texts.size)) is None:
+                texts.empty()
         except StopIteration:
             return
-        except csv.Error:
-            yield Broken(began, "", "bad-csv", {})
+        except UnreadableRowError as error:
+            yield Broken(Origin(number, row), error.fault)
         except UnreadableError as error:
-            yield Broken(began, "", error.code, error.params)
+            yield Broken(Origin(number, row), error.fault, ends=True)
+            return
         else:
-            if fields:
-                yield Line(began, fields)
+            if line is not None:
+                yield line
 
 
-_OF_INDEX = ("source", "period", "agency", "title", "peer_group")
-_NAMING = ("source", "period", "agency")
-MOST_FIGURES = 1000  # kept of one index; the request's own model takes fewer
-
-
-class _Index:
-    """A published index as its rows come, and what is wrong with it as a whole."""
-
-    def __init__(self, line: Line, fault: str | None) -> None:
-        self.number, self.fault = line.number, fault
-        self.fields: dict[str, Any] = {"figures": []}
-        self.name = _name(line)
-
-    def add(self, line: Line) -> None:
-        """One more printed value; what is of the whole index may stand in any of its rows."""
-        for field in _OF_INDEX:
-            said = line.fields.pop(field, None)
-            if said is not None and self.fields.setdefault(field, said) != said:
-                self.fault = "rows-disagree"
-        if len(self.fields["figures"]) < MOST_FIGURES:
-            self.fields["figures"].append(line.fields)
-
-    def whole(self) -> Line | Broken:
-        """The index, unless something is wrong with it: half of one must not replace another."""
-        if self.fault is None:
-            return Line(self.number, self.fields)
-        return Broken(self.number, "", self.fault, {})
-
-
-def _indices(rows: Iterator[Line | Broken]) -> Iterator[Line | Broken]:
-    """Published indices of the rows that stand together."""
-    seen: set[tuple[object, ...]] = set()
-    index, torn = None, False
-    for row in rows:
-        if isinstance(row, Broken):
-            torn = True
-            if index is not None:
-                index.fault = index.fault or "rows-broken"
-            yield row
-            continue
-        if index is None or _name(row) != index.name:
-            if index is not None:
-                yield index.whole()
-            fault = "rows-apart" if _name(row) in seen else "rows-broken" if torn else None
-            index, torn = _Index(row, fault), False
-            seen.add(index.name)
-        index.add(row)
-        torn = False
-    if index is not None:
-        yield index.whole()
-
-
-def _name(line: Line) -> tuple[object, ...]:
-    return tuple(line.fields.get(name) for name in _NAMING)
+def _record(texts: _Texts, records: Iterator[list[str]]) -> list[str]:
+    try:
+        return next(records)
+    except csv.Error:
+        if texts.torn:  # within quotes it took in rows after it, which are lost
+            raise UnreadableError("open-quote") from None
+        raise UnreadableRowError("bad-csv") from None

@@ -118,13 +118,20 @@ def _answer(column: Column, asked: Asked) -> _Filled:
     options = [f"{code}: {label}" for code, label in asked.options.items()]
     note = _note(column, asked.text, *options)
     codes = [*asked.options]
-    return _Filled(column, f"{column.heading[0]} {asked.code}", note, codes[0], codes)
+    return _Filled(column, _heading(column, asked.code, asked.text), note, codes[0], codes)
+
+
+def _heading(column: Column, key: str, words: str) -> str:
+    """What the column is called; reading goes by what stands before the colon."""
+    name = f"{column.heading[0]} {key}"
+    return f"{name}: {' '.join(words.split())}" if words else name
 
 
 def _counts(column: Column, asked: Asked) -> Iterator[_Filled]:
     """A column for each option; in the example all chose the first, so that it adds up."""
     for place, (code, label) in enumerate(asked.options.items()):
-        heading = f"{column.heading[0]} {asked.code}.{code}"
+        words = " – ".join(filter(None, (asked.text, label)))
+        heading = _heading(column, f"{asked.code}.{code}", words)
         yield _Filled(
             column, heading, _note(column, asked.text, label), "0" if place else column.example
         )
@@ -188,7 +195,7 @@ def _fill_guide(book: Workbook, sheet: Worksheet, kind: str) -> None:
             "x" if column.required else "",
             f"{column.explained[0]} {words}".strip(),
             f"{column.explained[1]} {codes}".strip(),
-            column.example,
+            column.choices.get(column.example, column.example),
         )
         for place, said in enumerate(told):
             sheet.write_string(row, place, said, wrapped)

@@ -1,14 +1,17 @@
 """`hailong import`: a file of rows taken in and done at once, by the worker's own code."""
 
 import asyncio
+import csv
 import hashlib
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import typer
@@ -23,12 +26,14 @@ from rich.progress import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api import texts
+from app.api.operations import ERRORS_AT_ONCE, told
+from app.bulk.cells import guarded
 from app.bulk.reading import Form
 from app.cli.keys import check_data
 from app.db import operations, schema, session, uploads
 from app.db.known import Known
 from app.db.opening import database, reference_key
-from app.db.session import own_connection
+from app.db.session import Sessions, own_connection
 from app.db.tables import Operation, OperationError
 from app.db.uploads import CHUNK_BYTES
 from app.domain.operation import DONE, Kind
@@ -48,51 +53,77 @@ FORMS = {
 }
 
 
+class Asked(NamedTuple):
+    """What is to be imported, and where all its errors are written to."""
+
+    kind: Kind
+    path: Path
+    dry_run: bool
+    errors: Path | None
+
+
+def language(environment: Mapping[str, str]) -> texts.Language:
+    """English where the locale is; else Vietnamese, which clerks and the service speak."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    chosen = next((said for name in names if (said := environment.get(name))), "")
+    return "en" if chosen.startswith("en") else "vi"
+
+
 def form_of(path: Path) -> Form:
     """How the file is written, by its name; raises BadParameter when that does not tell."""
     name = path.name.lower().removesuffix(".gz")
     found = FORMS.get(Path(name).suffix)
     if found is None:
-        raise typer.BadParameter(f"{path.name}: the name must end in {', '.join(FORMS)} (or .gz)")
+        endings = ", ".join(FORMS)
+        raise typer.BadParameter(_say("bad-name", name=path.name, endings=endings))
     return found
 
 
-def run(settings: Settings, kind: Kind, path: Path, *, dry_run: bool, as_json: bool) -> None:
+def run(settings: Settings, asked: Asked, *, as_json: bool) -> None:
     """Import the file and tell what became of its rows; exits 1 when some were rejected."""
-    form = form_of(path)
+    new = _operation(asked)
+    if asked.errors is not None:
+        _check_writable(asked.errors)
     check_data(settings)
     began = time.monotonic()
-    ended, errors = asyncio.run(_import(settings, path, _operation(kind, form, path, dry_run)))
+    ended, errors = asyncio.run(_import(settings, asked, new))
     if as_json:
         _print_json(ended, time.monotonic() - began)
     else:
-        _print(ended, errors)
+        _print(ended, errors, asked.errors)
     if ended.state != DONE or ended.rejected:
         raise typer.Exit(REJECTED)
 
 
-def _operation(kind: Kind, form: Form, path: Path, dry_run: bool) -> Operation:  # noqa: FBT001 -- a column
+def _check_writable(path: Path) -> None:
+    try:
+        path.touch()
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+
+
+def _operation(asked: Asked) -> Operation:
     now = datetime.now(UTC)
     return Operation(
         id=uuid4(),
-        kind=kind.value,
-        form=form.value,
-        dry_run=dry_run,
+        kind=asked.kind.value,
+        form=form_of(asked.path).value,
+        dry_run=asked.dry_run,
         owner=OWNER,
         key_hash=None,
         agencies=None,
         request_key=None,
-        digest=hashlib.sha256(str(path).encode()).digest(),
-        total_bytes=path.stat().st_size,
+        digest=hashlib.sha256(str(asked.path).encode()).digest(),
+        total_bytes=asked.path.stat().st_size,
         created_at=now,
         saved_at=now,
     )
 
 
 async def _import(
-    settings: Settings, path: Path, new: Operation
-) -> tuple[Operation, Sequence[OperationError]]:
-    """The operation when it has ended, and the first of its errors."""
+    settings: Settings, asked: Asked, new: Operation
+) -> tuple[Operation, list[OperationError]]:
+    """The operation when it has ended, and the first of its errors; all of them are written."""
     async with database(settings.address, settings.data_dir) as engine:
         await schema.check_current(engine)
         sessions = session.sessions(engine)
@@ -104,12 +135,39 @@ async def _import(
         listening = asyncio.create_task(known.listen(partial(own_connection, engine)))
         try:
             async with operations.holding(engine) as connection:
-                ended = await _done(jobs, known, connection, path, new)
+                ended = await _done(jobs, known, connection, asked.path, new)
         finally:
             listening.cancel()
             await asyncio.wait([listening])
+        if asked.errors is not None:
+            await _write_errors(_errors(sessions, ended.id), asked.errors)
         async with sessions() as opened:
-            return ended, await operations.errors(opened, ended.id, 0, SHOWN)
+            return ended, [*await operations.errors(opened, ended.id, 0, SHOWN)]
+
+
+async def _errors(sessions: Sessions, of: UUID) -> AsyncIterator[OperationError]:
+    after = 0
+    while True:
+        async with sessions() as opened:
+            rows = await operations.errors(opened, of, after, ERRORS_AT_ONCE)
+        if not rows:
+            return
+        for row in rows:
+            yield row
+        after = rows[-1].number
+
+
+async def _write_errors(errors: AsyncIterator[OperationError], path: Path) -> None:
+    """Write the errors as CSV that Excel opens where that language is spoken."""
+    chosen = language(os.environ)
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        # With a decimal comma, Excel separates cells by semicolons.
+        written = csv.writer(file, delimiter=";" if chosen == "vi" else ",")
+        written.writerow(_say("headings").split(";"))
+        async for error in errors:
+            said = told(error, chosen)
+            names = ("line", "row", "column", "detail", "code", "pointer")
+            written.writerow([guarded(str(said.get(name, ""))) for name in names])
 
 
 async def _done(
@@ -126,17 +184,17 @@ async def _done(
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task("Taking in", total=new.total_bytes)
+        task = progress.add_task(_say("taking-in"), total=new.total_bytes)
         await _take_in(jobs, path, new.id)
         async with jobs.sessions.begin() as opened:
             await operations.create(opened, new)
         held = await operations.begin(connection, new.id, jobs.clock())
         assert held is not None  # noqa: S101 -- nobody else can have ended what is held
 
-        def told(so_far: Operation, done: int) -> None:
-            progress.update(task, completed=done, description=f"{so_far.read:,} rows")
+        def show(so_far: Operation, done: int) -> None:
+            progress.update(task, completed=done, description=_rows(so_far.read))
 
-        work = Import(jobs, known, connection, held, told)
+        work = Import(jobs, known, connection, held, show)
         await work.run(asyncio.Event())
         return work.held
 
@@ -163,17 +221,49 @@ def _print_json(ended: Operation, seconds: float) -> None:
     sys.stdout.write(json.dumps(said) + "\n")
 
 
-def _print(ended: Operation, errors: Sequence[OperationError]) -> None:
+def _print(ended: Operation, errors: list[OperationError], written: Path | None) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for one in errors:
-        detail = texts.say("en", f"{one.code}:detail", **one.params)
-        console.print(f"line {one.line} {one.pointer}: {detail}")
+        detail = texts.say(language(os.environ), f"{one.code}:detail", **one.params)
+        console.print(f"{_place(one)}: {detail}")
     if ended.faults > len(errors):
-        console.print(f"… and {ended.faults - len(errors):,} faults more.")
+        console.print(_say("more", number=_number(ended.faults - len(errors))))
+    if written is not None:
+        kept = min(ended.faults, operations.MOST_ERRORS)
+        console.print(_say("written", number=_number(kept), file=written))
+    elif ended.faults > len(errors):
+        console.print(_say("all", id=ended.id, scope=Kind(ended.kind).scope))
     if ended.problem is not None:
-        console.print(texts.say("en", f"{ended.problem['code']}:help"))
-    tried = "A dry run, nothing was stored: " if ended.dry_run else ""
-    console.print(
-        f"{tried}{ended.read:,} rows: {ended.accepted:,} accepted, {ended.replayed:,} there "
-        f"before, {ended.rejected:,} rejected."
-    )
+        console.print(_problem(ended.problem["code"], ended.problem["params"]))
+    sums = {name: _number(getattr(ended, name)) for name in ("accepted", "replayed", "rejected")}
+    tried = _say("dry-run") if ended.dry_run else ""
+    console.print(tried + _say("sum", rows=_rows(ended.read), **sums))
+    console.print(_say("operation", id=ended.id))
+
+
+def _place(error: OperationError) -> str:
+    """Where the fault is: of a table as a spreadsheet shows it, else by line and pointer."""
+    if "row" not in error.params:
+        return f"{_say('at-line', line=error.line)} {error.pointer}".strip()
+    column = error.params.get("column")
+    of = _say("at-column", column=column) if column else ""
+    return _say("at-row", row=error.params["row"]) + of
+
+
+def _problem(code: str, params: dict[str, object]) -> str:
+    chosen = language(os.environ)
+    detail = texts.say(chosen, f"{code}:detail", **params)
+    return _say("failed", detail=detail, help=texts.say(chosen, f"{code}:help"))
+
+
+def _rows(number: int) -> str:
+    return _say("row" if number == 1 else "rows", number=_number(number))
+
+
+def _number(number: int) -> str:
+    grouped = f"{number:,}"
+    return grouped.replace(",", ".") if language(os.environ) == "vi" else grouped
+
+
+def _say(what: str, **params: object) -> str:
+    return texts.say(language(os.environ), f"import:{what}", **params)

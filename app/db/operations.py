@@ -44,6 +44,7 @@ from app.domain.operation import (
 
 CHANNEL = "hailong_operations"
 MOST_ERRORS = 100_000  # kept of an operation
+LONGEST_TOLD = 500
 KEPT, UNCLAIMED = timedelta(days=90), timedelta(days=1)
 
 _OPEN = col(Operation.state).in_([QUEUED, RUNNING])
@@ -99,7 +100,10 @@ async def get(session: AsyncSession, number: UUID, caller: Caller) -> Operation:
 
 
 def _known_to(caller: Caller) -> list[ColumnElement[bool]]:
-    """The rule of the domain, `may_know`, for rows; of kinds that the caller could ask for."""
+    """The operations that a caller may know of: of kinds that it could ask for itself.
+
+    Who is limited sees only what was asked for under its own name and within its own limits.
+    """
     kinds = [kind.value for kind in Kind if kind.scope in caller.scopes]
     found: list[ColumnElement[bool]] = [col(Operation.kind).in_(kinds)]
     if caller.agencies is not None:
@@ -110,8 +114,8 @@ def _known_to(caller: Caller) -> list[ColumnElement[bool]]:
 
 async def list_page(
     session: AsyncSession, caller: Caller, cursor: UUID | None, limit: int
-) -> tuple[Sequence[Operation], UUID | None]:
-    """Up to `limit` operations that the caller may know of, the latest first, and the next cursor.
+) -> Sequence[Operation]:
+    """Up to `limit` operations that the caller may know of, the latest first, after the one named.
 
     Raises InvalidError when the cursor is none of theirs.
     """
@@ -125,8 +129,7 @@ async def list_page(
             raise InvalidError(Fault("/query/cursor", "bad-cursor"))
         stmt = stmt.where(order < tuple_(moment, cursor))
     stmt = stmt.order_by(col(Operation.created_at).desc(), col(Operation.id).desc())
-    rows = (await session.scalars(stmt.limit(limit + 1))).all()
-    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+    return (await session.scalars(stmt.limit(limit))).all()
 
 
 async def errors(
@@ -172,10 +175,13 @@ async def release(connection: AsyncConnection, of: UUID) -> None:
 async def claim(connection: AsyncConnection, now: datetime) -> Operation | None:
     """The oldest operation that is to be done and nobody works on, held; None if there is none.
 
-    One that is running already was left by a worker that ended.
+    One that is running already was left by a worker that ended. What has failed again and again
+    without getting on stands behind what has not.
     """
     async with connection.begin():
-        stmt = select(col(Operation.id)).where(_OPEN).order_by(col(Operation.created_at))
+        failures = func.greatest(col(Operation.attempts) - 1, 0)
+        stmt = select(col(Operation.id)).where(_OPEN)
+        stmt = stmt.order_by(failures, col(Operation.created_at))
         waiting = (await connection.scalars(stmt)).all()
     for one in waiting:
         if await hold(connection, one):
@@ -228,7 +234,7 @@ async def advance(
             "operation_id": held.id,
             "number": number,
             "line": one.line,
-            "pointer": one.fault.pointer,
+            "pointer": _storable(one.fault.pointer),
             "code": one.fault.code,
             "params": _plain(one.fault),
         }
@@ -250,9 +256,14 @@ def _returning(stmt: Update) -> ReturningUpdate[Operation]:
 def _plain(fault: Fault) -> dict[str, int | str]:
     """The parameters of its text, as JSON keeps them."""
     return {
-        name: value if isinstance(value, int) else str(value)
+        name: value if isinstance(value, int) else _storable(str(value))
         for name, value in fault.params.items()
     }
+
+
+def _storable(told: str) -> str:
+    """What a file made us say, without the one character that PostgreSQL keeps in no text."""
+    return told.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_TOLD]
 
 
 async def finish(

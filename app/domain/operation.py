@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.access import Caller
-from app.domain.errors import Fault, NotFoundError
+from app.domain.errors import DomainError, Fault, NotFoundError
 
 
 class Kind(StrEnum):
@@ -40,7 +39,14 @@ class OperationNotFoundError(NotFoundError):
     code = "operation-not-found"
 
 
+class FileTypeError(DomainError):
+    """What was sent is no file of rows, by its headers."""
+
+    code = "unsupported-media-type"
+
+
 # Why an operation fails whose file can be read.
+NO_ROWS = Fault("", "file-without-rows")
 INTERRUPTED = Fault("", "import-interrupted")
 KEY_REVOKED = Fault("", "import-key-revoked")
 
@@ -57,13 +63,3 @@ class Count:
     def read(self) -> int:
         """All of them."""
         return self.accepted + self.replayed + self.rejected
-
-
-def may_know(caller: Caller, owner: str, agencies: frozenset[str] | None) -> bool:
-    """Whether the caller may know of an operation that a key asked for, limited to agencies.
-
-    Who is limited sees only what was asked for under its own name and within its own limits.
-    """
-    if caller.agencies is None:
-        return True
-    return caller.key == owner and agencies is not None and agencies <= caller.agencies

@@ -7,7 +7,6 @@ takes over from a worker that was killed goes on behind the last one that was co
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import count, islice
 from typing import NamedTuple
 
@@ -18,24 +17,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from app.api import import_rows
 from app.api.errors import unavailable
 from app.api.import_rows import Terms
-from app.api.intake import Checked, Intake, refusal
+from app.api.rating_check import Checked, RatingCheck, refusal
 from app.api.rating_schemas import RatingIn
 from app.api.schemas import In
 from app.bulk.lines import Bounds
-from app.bulk.reading import Broken, Form, Line, read
+from app.bulk.reading import Form, read
+from app.bulk.rows import Broken, Line, Origin
 from app.db import imports, operations, uploads, webhooks
-from app.db.group_commit import GroupCommit
 from app.db.known import Known
 from app.db.operations import RowFault
 from app.db.ratings import CREATED, REPLAYED, Outcome
-from app.db.session import driver_of, own_connection
+from app.db.session import driver_of
 from app.db.tables import Operation
 from app.domain.access import Caller
-from app.domain.errors import AlreadyRatedError, DomainError, Fault, IdempotencyKeyReusedError
+from app.domain.errors import (
+    AlreadyRatedError,
+    DomainError,
+    Fault,
+    IdempotencyKeyReusedError,
+    InvalidError,
+)
 from app.domain.operation import (
     INTERRUPTED,
     KEY_REVOKED,
     MOST_ATTEMPTS,
+    NO_ROWS,
     Count,
     Kind,
 )
@@ -46,49 +52,48 @@ MOST_RATINGS, MOST_ROWS = 15_000, 500  # of a batch
 MOST_AT_FIRST = 2_500  # of the first batch, which PostgreSQL waits for
 AT_ONCE = 200  # rows, after which other work of the process has its turn
 WAIT_SECONDS = 0.1
+MOST_BYTES = 8 * 1024 * 1024  # of a batch's lines: as values they take up to 25 times as much
 STEP_BYTES = 32 * 1024  # of progress: packed, they may be thousands of rows
-
-# What makes a file unreadable from there on, so that it must not seem to be done.
-UNREADABLE = frozenset(
-    {
-        "bad-gzip",
-        "file-too-large",
-        "workbook-not-csv",
-        "no-heading",
-        "unknown-column",
-        "duplicate-column",
-    }
-)
 
 Row = Checked | In | list[Fault]
 Told = Callable[[Operation, int], None]
 
 
 class Batch(NamedTuple):
-    """Rows to be stored together, each as it was checked or with its faults, by their lines.
+    """Rows to be stored together, each as it was checked or with its faults, and where it began.
 
     `done` is how many bytes of the input are behind them.
     """
 
-    rows: list[tuple[int, Row]]
+    rows: list[tuple[Origin, Row]]
     done: int
 
 
 class Reader:
     """The rows of an operation behind those that were stored before, read in a thread."""
 
-    def __init__(self, jobs: Jobs, held: Operation) -> None:
+    def __init__(self, jobs: Jobs, held: Operation, stop: asyncio.Event) -> None:
         self.passed = 0
         self.last: Line | Broken | None = None
-        self._jobs, self._of, self._loop = jobs, held.id, asyncio.get_running_loop()
+        self._jobs, self._of, self._stop = jobs, held.id, stop
+        self._loop = asyncio.get_running_loop()
         settings = jobs.settings
         bounds = Bounds(settings.max_body_bytes, settings.import_max_unpacked_bytes)
         rows = read(self._blocks(), held.kind, Form(held.form), bounds)
         self._rows = islice(self._noted(rows), held.read, None)
 
     async def take(self, most: int) -> list[Line | Broken]:
-        """The next rows; none at the end."""
-        return await asyncio.to_thread(lambda: list(islice(self._rows, most)))
+        """The next rows; none at the end. What they take in memory is bounded as well."""
+        return await asyncio.to_thread(self._next, most)
+
+    def _next(self, most: int) -> list[Line | Broken]:
+        taken, size = list[Line | Broken](), 0
+        for row in self._rows:
+            taken.append(row)
+            size += row.size if isinstance(row, Line) else 0
+            if len(taken) == most or size > MOST_BYTES:
+                break
+        return taken
 
     def _noted(self, rows: Iterator[Line | Broken]) -> Iterator[Line | Broken]:
         for row in rows:
@@ -101,6 +106,8 @@ class Reader:
             if (data := fetched.result()) is None:
                 return
             for place in range(0, len(data), STEP_BYTES):
+                if self._stop.is_set():
+                    return
                 yield (step := data[place : place + STEP_BYTES])
                 self.passed += len(step)
 
@@ -121,26 +128,28 @@ class Import:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Store the rows that are left, unless told to stop, and end the operation."""
-        if (hindrance := await self._hindrance()) is not None:
-            await self._finish(hindrance)
-            return
-        reader = Reader(self.jobs, self.held)
+        hindrance = await self._hindrance()
+        reader = Reader(self.jobs, self.held, stop)
         most = MOST_RATINGS if self._kind is Kind.RATINGS else MOST_ROWS
         now = min(most, MOST_AT_FIRST)
         storing: asyncio.Task[None] | None = None
         try:
-            while not stop.is_set() and (lines := await reader.take(now)):
+            while hindrance is None and (lines := await reader.take(now)):
+                if stop.is_set():  # reading was broken off: the last of them may be half a row
+                    break
                 batch = Batch(await self._checked(lines), reader.passed)
                 if storing is not None:
                     await storing
-                # Rows are read and checked while PostgreSQL stores those before them.
-                storing = asyncio.create_task(self._store(batch))
-                now = min(most, 2 * now)
+                # A key that is revoked ends here what is under way.
+                if (hindrance := await self._hindrance()) is None:
+                    # Rows are read and checked while PostgreSQL stores those before them.
+                    storing = asyncio.create_task(self._store(batch))
+                    now = min(most, 2 * now)
         finally:
             if storing is not None:
                 await storing
-        if not stop.is_set():
-            await self._finish(_unreadable(reader.last))
+        if hindrance is not None or not stop.is_set():
+            await self._finish(hindrance or _unreadable(reader.last))
 
     @property
     def _kind(self) -> Kind:
@@ -162,23 +171,20 @@ class Import:
                 return KEY_REVOKED
         return None
 
-    async def _checked(self, lines: list[Line | Broken]) -> list[tuple[int, Row]]:
-        intake = Intake(
+    async def _checked(self, lines: list[Line | Broken]) -> list[tuple[Origin, Row]]:
+        checking = RatingCheck(
             known=self.known,
-            # Never used: these are stored with their operation.
-            store=GroupCommit(partial(own_connection, self.jobs.engine), most_waiting=0),
             sessions=self.jobs.sessions,
             key=self.jobs.reference_key,
             moment=self.jobs.clock(),
             caller=self._caller,
-            request_key=None,
         )
         kind = self._kind
-        rows: list[tuple[int, Row]] = []
+        rows: list[tuple[Origin, Row]] = []
         lines.reverse()
         while lines:
             line = lines.pop()  # so that its memory can be used again
-            rows.append((line.number, await _row(intake, kind, line)))
+            rows.append((line.origin, await _row(checking, kind, line)))
             if len(rows) % AT_ONCE == 0:
                 await asyncio.sleep(0)
         return rows
@@ -207,8 +213,8 @@ class Import:
             # A dry run sees what a batch would do, and undoes it.
             await (tried.rollback() if self.held.dry_run else tried.commit())
             faults = [
-                RowFault(line, fault)
-                for (line, _), one in zip(batch.rows, said, strict=True)
+                RowFault(*origin.sited(fault))
+                for (origin, _), one in zip(batch.rows, said, strict=True)
                 if not isinstance(one, bool)
                 for fault in one
             ]
@@ -245,18 +251,29 @@ class Import:
         self.told(self.held, self.held.done_bytes)
 
 
-async def _row(intake: Intake, kind: Kind, line: Line | Broken) -> Row:
+async def _row(checking: RatingCheck, kind: Kind, line: Line | Broken) -> Row:
     """The row, checked as far as it can be before it is stored, or what is wrong with it."""
     if isinstance(line, Broken):
-        return [Fault(line.pointer, line.code, line.params)]
+        return [line.fault]
     try:
         row = import_rows.read(kind, line.fields)
-        if not isinstance(row, RatingIn):
-            return row
+    except InvalidError as error:
+        found = line.origin.unfit(import_rows.faults(error))
+        return await _of_sheet(checking, line, found)
+    if not isinstance(row, RatingIn):
+        return row
+    try:
         # Without an id of its own a row is known by what it rates.
-        return await intake.check(row, f"row\n{row.agency}\n{row.dossier}\n{row.invitation}")
+        return await checking.check(row, f"row\n{row.agency}\n{row.dossier}\n{row.invitation}")
     except DomainError as error:
-        return import_rows.faults(error)
+        return await _of_sheet(checking, line, import_rows.faults(error))
+
+
+async def _of_sheet(checking: RatingCheck, line: Line, found: list[Fault]) -> list[Fault]:
+    """The faults; a table's name the options that may stand where an answer is none."""
+    if not line.origin.row:
+        return found
+    return await import_rows.with_options(checking.known, line.fields, found)
 
 
 def _became(checked: Checked, told: Outcome) -> bool | list[Fault]:
@@ -270,10 +287,10 @@ def _became(checked: Checked, told: Outcome) -> bool | list[Fault]:
 
 
 def _unreadable(last: Line | Broken | None) -> Fault | None:
-    """Why the file could not be read to its end."""
-    if isinstance(last, Broken) and last.code in UNREADABLE:
-        return Fault(last.pointer, last.code, last.params)
-    return None
+    """Why the file could not be read to its end, or has nothing in it."""
+    if last is None:
+        return NO_ROWS
+    return last.fault if isinstance(last, Broken) and last.ends else None
 
 
 def _event(ended: Operation, caller: Caller) -> Event:

@@ -55,16 +55,30 @@ async def test_a_large_file_is_kept_in_parts(client, session):
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "pointer", "named"),
     [
-        {"Content-Type": "application/pdf"},
-        {"Content-Type": ""},
-        {"Content-Type": "text/csv", "Content-Encoding": "br"},
+        ({"Content-Type": "application/pdf"}, "/header/Content-Type", "text/csv"),
+        ({"Content-Type": ""}, "/header/Content-Type", "application/x-ndjson"),
+        ({"Content-Type": "application/json"}, "/header/Content-Type", "application/x-ndjson"),
+        ({"Content-Type": "text/plain"}, "/header/Content-Type", "text/csv"),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, "/header/Content-Type", "multipart"),
+        ({"Content-Type": "application/gzip"}, "/header/Content-Type", "gzip"),
+        ({"Content-Type": "application/vnd.ms-excel"}, "/header/Content-Type", "CSV UTF-8"),
+        (
+            {"Content-Type": "text/csv", "Content-Encoding": "br"},
+            "/header/Content-Encoding",
+            "gzip",
+        ),
     ],
 )
-async def test_a_file_of_another_kind_is_refused(client, session, headers):
+async def test_a_file_of_another_kind_is_refused_and_told_what_is_taken(
+    client, session, headers, pointer, named
+):
     answer = await client.post("/v1/imports/ratings", content=ROW, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+    said = answer.json()
+    assert (answer.status_code, said["code"]) == (415, "unsupported-media-type")
+    assert [one["pointer"] for one in said["errors"]] == [pointer]
+    assert named in said["detail"]
     assert await stored(session) == (0, 0)
 
 
@@ -174,6 +188,9 @@ async def test_a_limited_key_knows_only_of_its_own_operations(make):
             assert (refused.status_code, refused.json()["code"]) == (404, "operation-not-found")
     assert (await mine.get(paths["mine"])).status_code == 200
     assert (await admin.get(paths["mine"])).status_code == 200
+    neighbour = make.with_key(await make.key(agencies={"A1"}, name="neighbour"))
+    assert (await neighbour.get(paths["mine"])).status_code == 404
+    assert (await neighbour.get("/v1/operations")).json()["items"] == []
     listed = (await mine.get("/v1/operations")).json()["items"]
     assert [f"/v1/operations/{one['id']}" for one in listed] == [paths["mine"]]
     reader = await make.caller("dossiers:write")

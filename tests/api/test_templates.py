@@ -24,9 +24,12 @@ async def test_a_surveys_questions_and_options_are_the_columns(make, client):
     await make.agency("A1")
     await make.survey("s1")
     ratings = headings(await client.get("/v1/imports/ratings/template.xlsx?survey=s1"))
-    assert [name for name in ratings if name.startswith("Câu hỏi")] == ["Câu hỏi q1", "Câu hỏi q2"]
+    assert [name for name in ratings if name.startswith("Câu hỏi")] == [
+        "Câu hỏi q1: Câu hỏi q1",
+        "Câu hỏi q2: Câu hỏi q2",
+    ]
     sheets = headings(await client.get("/v1/imports/tally-sheets/template.xlsx?survey=s1"))
-    assert sheets[-2:] == ["Số lượt q2.1", "Số lượt q2.na"]
+    assert [name.partition(":")[0] for name in sheets[-2:]] == ["Số lượt q2.1", "Số lượt q2.na"]
 
 
 async def test_what_is_not_there_has_no_workbook(make, client):

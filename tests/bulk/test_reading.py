@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from app.api import texts
 from app.bulk import reading
 from app.bulk.lines import Bounds
-from app.bulk.reading import Broken, Form, Line, read
+from app.bulk.published import MOST_WAITING
+from app.bulk.reading import Form, read
+from app.bulk.rows import Broken, Line
+from app.domain.errors import Fault
 
 RATING = {
     "id": "01896777-46f0-7c3e-9f0a-1f6f5b0a4c11",
@@ -26,7 +29,7 @@ RATING = {
 }
 HEADING = "agency,survey,dossier,channel,rated_at,answers.q1,answers.q2,comment"
 CUT = 'agency,comment\nA1,"no end\nA2,x\n'
-READERS = ("headings", "lines", "nesting", "reading")
+READERS = ("headings", "lines", "nesting", "published", "reading")
 SMALL = Bounds(line=200, total=100_000)
 
 
@@ -42,19 +45,30 @@ def only(content, kind="ratings", **more):
 
 
 def codes(found):
-    return [(row.number, row.code) for row in found if isinstance(row, Broken)]
+    return [(row.origin.line, row.fault.code) for row in found if isinstance(row, Broken)]
+
+
+def said(found):
+    return [(row.origin.line, row.fields) for row in found if isinstance(row, Line)]
+
+
+def told(row, pointer, code, **params):
+    """The line of a fault, its code, and what else is said of it."""
+    line, fault = row.origin.sited(Fault(pointer, code, params))
+    assert fault.pointer == pointer
+    return line, fault.code, dict(fault.params)
 
 
 def test_every_line_of_json_is_a_row():
     content = json.dumps(RATING) + "\r\n\n  \n" + json.dumps({"agency": "Sở"})
-    assert rows(content, form=Form.NDJSON) == [Line(1, RATING), Line(4, {"agency": "Sở"})]
+    assert said(rows(content, form=Form.NDJSON)) == [(1, RATING), (4, {"agency": "Sở"})]
 
 
 def test_a_line_that_is_no_json_object_is_named_and_the_others_are_read():
     content = b'{"a":1}\n[1]\n{"a":\n{"a":"\xc3"}\n{"a":2}\n'
     found = rows(content, form=Form.NDJSON)
     assert codes(found) == [(2, "line-not-an-object"), (3, "bad-json"), (4, "bad-encoding")]
-    assert [row.number for row in found if isinstance(row, Line)] == [1, 5]
+    assert [line for line, _ in said(found)] == [1, 5]
 
 
 def test_a_line_that_is_too_long_is_named_and_the_others_are_read():
@@ -76,8 +90,8 @@ def test_how_a_file_is_cut_into_blocks_does_not_matter(cuts, packed, encoding):
     for cut in cuts:
         blocks.append(rest[:cut])
         rest = rest[cut:]
-    assert list(read([*blocks, rest], "ratings", Form.CSV)) == rows(content)
-    assert [row.number for row in rows(content)] == [2, 4]
+    assert said(read([*blocks, rest], "ratings", Form.CSV)) == said(rows(content))
+    assert [(row.origin.line, row.origin.row) for row in rows(content)] == [(2, 2), (4, 3)]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +226,7 @@ def test_the_rows_of_a_published_index_are_one_body():
         "sipas;Q3/2022;A1;SIPAS;overall;Chung;90;;\n"
     )
     first, second = rows(content, "published-indices")
-    assert first == Line(
+    assert (first.origin.line, first.fields) == (
         2,
         {
             "source": "sipas",
@@ -237,7 +251,7 @@ def test_the_rows_of_a_published_index_are_one_body():
             ],
         },
     )
-    assert (second.number, second.fields["period"]) == (4, "2022-Q3")
+    assert (second.origin.line, second.fields["period"]) == (4, "2022-Q3")
 
 
 def test_half_of_a_published_index_is_not_one():
@@ -245,12 +259,12 @@ def test_half_of_a_published_index_is_not_one():
         return f"sipas;2022;{agency};{title};overall;Chung;{value};;{more}\n"
 
     apart = INDEX + index("A1") + index("A2") + index("A1")
-    assert codes(rows(apart, "published-indices")) == [(4, "rows-apart")]
+    assert codes(rows(apart, "published-indices")) == [(2, "rows-apart"), (4, "rows-apart")]
     disagree = INDEX + index("A1") + index("A1", "U") + index("A2")
-    assert codes(rows(disagree, "published-indices")) == [(2, "rows-disagree")]
+    assert codes(rows(disagree, "published-indices")) == [(3, "rows-disagree")]
     broken = INDEX + index("A1") + index("A1", more=";stray") + index("A2") + index("A3")
     found = rows(broken, "published-indices")
-    assert codes(found) == [(3, "cell-without-heading"), (2, "rows-broken"), (4, "rows-broken")]
+    assert codes(found) == [(2, "rows-broken"), (3, "cell-without-heading"), (4, "rows-broken")]
     assert [row.fields["agency"] for row in found if isinstance(row, Line)] == ["A3"]
 
 
@@ -263,8 +277,11 @@ def test_half_of_a_published_index_is_not_one():
         ("agency,comment\nA1,x,y\nA2,x\n", [(2, "cell-without-heading")]),
         ("agency,comment\nA1,x,,\nA2,x\n", []),
         ('agency,comment\nA1,"x"y\nA2,x\n', [(2, "bad-csv")]),
-        (CUT, [(2, "bad-csv")]),
-        (CUT + "A3,x\n" * 60, [(2, "line-too-long")]),
+        (CUT, [(2, "open-quote")]),
+        ('agency,comment\nA1,"no end', [(2, "open-quote")]),
+        (CUT + "A3,x\n" * 60, [(2, "open-quote")]),
+        ('agency,comment\nA1,"no end\nA2,"x"\nA3,x\n', [(2, "open-quote")]),
+        ("agency,comment\nA1," + "x" * 300 + "\nA2,x\n", [(2, "line-too-long")]),
         (b"agency,comment\nA1,C\xf4ng\n", [(2, "bad-encoding")]),
         (b"agency,Kh\xf4ng\nA1,x\n", [(1, "bad-encoding")]),
         (b"PK\x03\x04 and so on", [(1, "workbook-not-csv")]),
@@ -285,11 +302,197 @@ def test_what_cannot_be_read_is_named_with_its_line(content, expected):
     assert codes(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("content", "read_before"),
+    [
+        (CUT, 0),
+        (CUT + "A3,x\n" * 60, 0),
+        ('agency,comment\nA0,x\nA1,"no end\nA2,"x"\nA3,x\n', 1),
+        ('agency,comment\nA1,x\nA2,"y\nA3,z\n', 1),
+        (b"agency,comment\nA1,x\nA2,C\xf4ng\nA3,z\n", 1),
+        (b"agency,Kh\xf4ng\nA1,x\n", 0),
+        (gzip.compress(b"agency\nA1\n") + b"more", 1),
+        ("agency,colour\nA1,red\n", 0),
+    ],
+)
+def test_a_table_that_is_damaged_ends_there(content, read_before):
+    *before, last = rows(content)
+    assert isinstance(last, Broken)
+    assert last.ends
+    assert len(said(before)) == read_before
+    again = rows(
+        INDEX.encode() + b"sipas;2022;A1;T;overall;C;9;;\nsipas;2022;A2;T;x;\xf4;9;;\n",
+        "published-indices",
+    )
+    assert codes(again) == [(2, "rows-broken"), (3, "bad-encoding")]
+    assert again[-1].ends
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        'A1,"first\n{row}\n' + "x" * 200_000 + '\n{row}\nend"\n',
+        'A1,"' + "x" * 2000 + '\n{row}\nend"\n',
+        'A1,"a"x,"first\n{row}\nend"\n',
+    ],
+)
+def test_what_stands_within_quotes_is_never_a_row(broken):
+    bounds = Bounds(line=1000, total=1_000_000)
+    found = rows("agency,comment\nA0,x\n" + broken.replace("{row}", "A9,y"), bounds=bounds)
+    assert said(found) == [(2, {"agency": "A0", "comment": "x"})]
+    assert isinstance(found[-1], Broken)
+    assert found[-1].ends
+
+
+def test_a_cell_may_be_as_long_as_a_line():
+    comment = "x" * 200_000
+    bounds = Bounds(line=300_000, total=1_000_000)
+    assert only(f"agency,comment\nA1,{comment}\n", bounds=bounds)["comment"] == comment
+
+
+@pytest.mark.parametrize("form", Form)
+def test_a_file_of_rows_that_say_nothing_ends_in_time(form, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_EMPTY", 3)
+    few, many = "agency,comment\n\n\n,\nA1,x\n", "\n\n\n\nagency,comment\nA1,x\n"
+    if form is Form.NDJSON:
+        few, many = '\n\n \n{"agency": "A1"}\n', '\n\n \n\n{"agency": "A1"}\n'
+    assert codes(rows(few, form=form)) == []
+    (ended,) = rows(many, form=form)
+    assert (ended.fault.code, ended.ends) == ("too-many-empty-rows", True)
+
+
+def test_a_row_tells_how_much_it_took_of_the_file():
+    content = "agency,comment\nA1,x\nA2,yyyyy\n"
+    assert [row.size for row in rows(content)] == [4, 8]
+    assert [row.size for row in rows('{"a": 1}\n{"a": 10}\n', form=Form.NDJSON)] == [8, 9]
+
+
+def test_a_published_index_is_bounded_as_a_line_is():
+    heading = "source,period,agency,title.vi,criterion,name.vi,value\n"
+    row = f"sipas,2022,A1,t,c,{'n' * 1000},81.75\n"
+    found = rows(heading + row * 1100, "published-indices", bounds=Bounds(2000, 2_000_000))
+    assert codes(found) == [(1026, "line-too-long")]
+
+
+@pytest.mark.parametrize("form", Form)
+def test_one_row_that_cannot_be_read_does_not_end_the_file(form):
+    content = {
+        Form.CSV: 'agency,comment\nA1,"x"y\nA2,x,y\nA3,x\n',
+        Form.NDJSON: b'{"a": "\xff"}\n[1]\n{"a": 1}\n',
+    }[form]
+    found = rows(content, form=form)
+    assert len(said(found)) == 1
+    assert not any(row.ends for row in found if isinstance(row, Broken))
+
+
+def test_a_fault_of_a_table_is_told_with_the_row_and_column_that_a_spreadsheet_shows():
+    content = (
+        "sep=;\n\nMã hồ sơ *; Ngày  có kết quả ;Ngày trả kết quả;Hình thức nộp\n"
+        "D1;;18/07/2023 09:30;desk\n"
+        '"D2";18/07/2023 08:00;"18/07/2023\n09:30";Fax\n'
+        "D3;;31/02/2023;desk\n"
+    )
+    first, second, third = rows(content, "dossiers")
+    assert told(first, "/events/0/at", "in-the-future") == (
+        4,
+        "in-the-future",
+        {"row": 3, "column": "Ngày trả kết quả"},
+    )
+    assert told(second, "/events/0/at", "in-the-future")[2]["column"] == "Ngày có kết quả"
+    assert told(second, "/code", "bad-dossier-code")[2]["column"] == "Mã hồ sơ *"
+    line, code, params = told(third, "/events/0/at", "bad-instant")
+    assert (line, params["row"]) == (7, 5)
+    assert code == "cell-not-a-moment"
+    assert told(third, "", "dossier-not-found") == (7, "dossier-not-found", {"row": 5})
+    line, code, params = told(second, "/channel", "not-allowed", allowed="desk, online")
+    assert (line, code) == (5, "cell-not-listed")
+    assert params["allowed"] == "Trực tiếp (desk), Trực tuyến (online), Bưu chính (post)"
+    assert told(third, "/agency", "missing")[1:] == (
+        "column-missing",
+        {"row": 5, "column": "Cơ quan"},
+    )
+
+
+def test_a_fault_of_json_is_told_as_the_request_would_be():
+    (row,) = rows(json.dumps(RATING), form=Form.NDJSON)
+    assert told(row, "/channel", "not-allowed", allowed="a") == (1, "not-allowed", {"allowed": "a"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading", "pointer", "code", "expected"),
+    [
+        ("tally-sheets", "Số phiếu hợp lệ", "/forms", "wrong-type", "cell-not-a-count"),
+        (
+            "tally-sheets",
+            "Số lượt q1.5: Dễ – Rất",
+            "/counts/q1/5",
+            "wrong-type",
+            "cell-not-a-count",
+        ),
+        ("tally-sheets", "Lý do chấp nhận q1", "/accept/0/pointer", "bad-format", "bad-format"),
+        ("tally-sheets", "Tháng", "/period", "too-long", "cell-not-a-period"),
+        ("published-indices", "value", "/figures/0/value", "bad-format", "cell-not-a-percentage"),
+        ("published-indices", "Tên tài liệu", "/title", "too-long", "too-long"),
+        ("dossiers", "Ngày hẹn trả", "/due_at", "bad-instant", "cell-not-a-moment"),
+        ("ratings", "Câu hỏi q1: Mức độ dễ dàng", "/answers/q1", "bad-code", "bad-code"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_the_words_of_the_sheet(
+    kind, heading, pointer, code, expected
+):
+    (row,) = rows(f"{heading}\nx\n", kind)
+    assert told(row, pointer, code)[1:] == (expected, {"row": 2, "column": heading})
+
+
+def test_of_a_row_with_too_few_cells_only_that_is_told():
+    heading = "agency;survey;dossier;channel;rated_at;answers.q1\n"
+    short, whole = rows(heading + "A1;D1;tablet;18/07/2023;5\nA1;s1;D1;tablet;;\n")
+    found = [Fault("/rated_at", "bad-instant"), Fault("/channel", "not-allowed")]
+    (told_once,) = short.origin.unfit(found)
+    _, fault = short.origin.sited(told_once)
+    assert fault.code == "too-few-cells"
+    assert fault.params == {"row": 2, "column": "channel", "cells": 5, "headings": 6}
+    assert whole.origin.unfit(found) == found
+
+
+def test_cells_that_only_look_alike_are_what_the_list_says():
+    cell = unicodedata.normalize("NFD", "Máy tính bảng tại QUẦY")
+    assert only(f"agency,channel\nA1,{cell}\n")["channel"] == "tablet"
+
+
+def test_a_fault_of_a_published_index_is_told_with_its_own_row():
+    content = INDEX + (
+        "sipas;2022;A1;;access;Tiếp cận;70,69;17;18\nsipas;2022;A1;T;overall;Chung;101,5;13;18\n"
+    )
+    (row,) = rows(content, "published-indices")
+    assert told(row, "/figures/1/value", "bad-format") == (
+        3,
+        "cell-not-a-percentage",
+        {"row": 3, "column": "value"},
+    )
+    assert told(row, "/title/vi", "too-long")[0] == 3
+    assert told(row, "/agency", "agency-not-found") == (
+        2,
+        "agency-not-found",
+        {"row": 2, "column": "agency"},
+    )
+
+
+def test_a_part_of_an_index_that_comes_too_late_is_told_as_such():
+    def index(agency):
+        return f"sipas;2022;{agency};T;overall;Chung;9;;\n"
+
+    many = "".join(index(f"B{number}") for number in range(MOST_WAITING))
+    found = rows(INDEX + index("A1") + many + index("A1"), "published-indices", bounds=Bounds())
+    assert codes(found) == [(MOST_WAITING + 3, "rows-apart-late")]
+    assert len(found) == MOST_WAITING + 2
+
+
 def test_an_unknown_column_is_told_by_its_name_but_not_what_stands_in_a_file_without_headings():
     (named,) = rows("agency,colour\nA1,red\n")
     (unnamed,) = rows("A1,0905123456\n")
-    assert named.params == {"column": "colour"}
-    assert unnamed.params == {}
+    assert named.fault.params == {"column": "colour"}
+    assert unnamed.fault.params == {}
 
 
 def test_rows_come_before_the_file_has_ended():
@@ -298,7 +501,7 @@ def test_rows_come_before_the_file_has_ended():
         raise ConnectionResetError
 
     found = read(blocks(), "ratings", Form.NDJSON)
-    assert next(found) == Line(1, {"a": 1})
+    assert next(found).fields == {"a": 1}
     with pytest.raises(ConnectionResetError):
         next(found)
 
@@ -323,7 +526,7 @@ def test_a_gzip_bomb_is_unpacked_a_piece_at_a_time():
             yield packed[at : at + 1000]
 
     (found,) = read(blocks(), "ratings", Form.NDJSON, Bounds(line=100, total=5_000_000))
-    assert found.code == "file-too-large"
+    assert found.fault.code == "file-too-large"
     assert asked < 10
 
 
@@ -334,15 +537,15 @@ def test_whatever_the_bytes_reading_never_fails(content, kind):
             assert isinstance(row, Line | Broken)
         for row in rows(content, kind, form):
             if isinstance(row, Broken):
-                texts.say("vi", f"{row.code}:detail", **row.params)
+                texts.say("vi", f"{row.fault.code}:detail", **row.fault.params)
 
 
 def test_all_that_can_be_wrong_with_a_file_is_explained_in_both_languages():
     folder = Path(reading.__file__).parent
     source = "".join((folder / f"{name}.py").read_text("utf-8") for name in READERS)
-    found = set(re.findall(r'(?:UnreadableError\(|, "", |return )"([a-z-]+)"', source))
-    found |= set(re.findall(r'"(rows-[a-z]+)"', source))
-    assert len(found) == 15
+    found = set(re.findall(r'(?:Error\(|Fault\("", |return (?=.bad-))"([a-z-]+)"', source))
+    found |= set(re.findall(r'"(rows-[a-z-]+)"', source))
+    assert len(found) == 18
     for language in texts.LANGUAGES:
         for code in found:
             assert {code, f"{code}:detail", f"{code}:help"} <= set(texts.catalogue(language)), code

@@ -10,7 +10,8 @@ from app.api.rating_schemas import RatingIn
 from app.api.schemas import Channel, ServiceChannel
 from app.api.tally_sheets import TallySheetIn
 from app.bulk.columns import COLUMNS, KINDS, RATED_ON, SERVED_BY
-from app.bulk.reading import Form, Line, read
+from app.bulk.reading import Form, read
+from app.bulk.rows import Line
 from app.bulk.templates import Asked, Surveyed, template
 
 SURVEY = Surveyed(
@@ -63,6 +64,8 @@ def test_the_example_of_dossiers_is_a_dossier_that_was_returned():
 def test_the_example_of_tally_sheets_adds_up():
     sheet = TallySheetIn.model_validate(example("tally-sheets"))
     assert sheet.channel == "paper"
+    headings = [cell.value for cell in opened("tally-sheets")["Dữ liệu"][1]]
+    assert headings[-1] == "Số lượt q1.2.no: Thời gian – Không"
     assert sheet.counts == {"q1": {"5": 13, "na": 0}, "q1.2": {"yes": 13, "no": 0}}
     assert sheet.forms == 13
 
@@ -98,8 +101,8 @@ def test_what_may_stand_in_a_column_can_be_chosen_from_a_list():
         offered[sheet[f"{column}1"].value] = [cell.value for (cell,) in cells]
     assert offered == {
         "Kênh đánh giá *": list(RATED_ON.values()),
-        "Câu hỏi q1": ["5", "na"],
-        "Câu hỏi q1.2": ["yes", "no"],
+        "Câu hỏi q1: Mức độ dễ dàng": ["5", "na"],
+        "Câu hỏi q1.2: Thời gian": ["yes", "no"],
     }
     assert lists.sheet_state == "hidden"
 
@@ -112,6 +115,7 @@ def test_the_guide_explains_every_column_in_both_languages(kind):
         assert row[1].removesuffix(".…") == column.stem
         assert row[3].startswith(column.explained[0])
         assert row[4].startswith(column.explained[1])
+        assert (row[5] or "") == column.choices.get(column.example, column.example)
     assert any("CSV UTF-8" in row[0] for row in told)
 
 

@@ -1,15 +1,30 @@
 """`hailong import`, and imports that survive the death of their worker."""
 
+import codecs
+import csv
 import gzip
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from itertools import islice
 
 import pytest
-from cli.processes import background, query, run, serving, wait_until
+from cli.processes import (
+    COMMAND,
+    PATIENCE,
+    ROOT,
+    background,
+    environment,
+    query,
+    run,
+    serving,
+    wait_until,
+)
 
+from app.cli.imports import language
 from app.db.embedded import EmbeddedServer
 from bench import scene
 from bench.scratch import folder
@@ -70,14 +85,107 @@ def test_an_import_whose_worker_is_killed_again_and_again_ends_with_the_same_cou
     assert (again["accepted"], again["replayed"]) == (0, 0)
 
 
+def in_english(data, url, *arguments):
+    return subprocess.run(
+        [*COMMAND, "import", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(data, database_url=url) | {"LANG": "en_GB.UTF-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_rows_that_are_far_larger_once_they_are_read_are_stored_in_small_batches(province):
+    data, url, _ = province
+    bomb = data.parent / "bomb.ndjson.gz"
+    row = b'{"x":[' + b",".join([b"[]"] * 60_000) + b"]}\n"  # in memory 20 times as much
+    bomb.write_bytes(gzip.compress(row * 200, 1))
+    measured = (
+        "import resource, sys; from app.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", measured, "import", "ratings", str(bomb), "--json"],
+        cwd=ROOT,
+        env=environment(data, database_url=url),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    ended, kibibytes = said.stdout.splitlines()
+    assert json.loads(ended)["rejected"] == 200
+    assert int(kibibytes) < 400 * 1024
+
+
 def test_a_file_is_imported_at_once_and_its_errors_are_shown(province):
     data, url, _ = province
     file = data.parent / "a.csv"
     file.write_text("agency,code,procedure,channel,received_at\nH77,x,y,desk,01/06/2026\n")
     said = run(data, "import", "dossiers", str(file), database_url=url)
     assert (said.returncode, said.stderr) == (1, "")
-    assert "line 2 /code: " in said.stdout
-    assert "1 rows: 0 accepted, 0 there before, 1 rejected." in said.stdout
+    assert "Dòng 2, cột “code”: Mã hồ sơ gồm " in said.stdout
+    assert "1 dòng: 0 được nhận, 0 đã có từ trước, 1 bị từ chối." in said.stdout
+    number = query(url, "SELECT id FROM operation ORDER BY created_at DESC LIMIT 1")
+    assert f"Lượt xử lý: {number}" in said.stdout
+    same = in_english(data, url, "dossiers", file).stdout
+    assert "Row 2, column “code”: A dossier code is " in same
+    assert "1 row: 0 accepted, 0 there before, 1 rejected." in same
+
+
+def test_all_errors_of_a_file_can_be_read_by_who_has_only_the_command_line(province):
+    data, url, _ = province
+    file, errors = data.parent / "many.csv", data.parent / "lỗi.csv"
+    file.write_text("Cơ quan,Mã hồ sơ\n" + "H77,=x\n" * 30)
+    told = in_english(data, url, "dossiers", file, "--dry-run").stdout
+    number = query(url, "SELECT id FROM operation ORDER BY created_at DESC LIMIT 1")
+    assert f"/v1/operations/{number}/errors" in told
+    assert "--errors" in told
+    said = run(data, "import", "dossiers", str(file), "--errors", str(errors), database_url=url)
+    assert "… và 100 lỗi nữa." in said.stdout
+    assert f"120 lỗi đã ghi vào {errors}." in said.stdout
+    assert errors.read_bytes().startswith(codecs.BOM_UTF8)
+    with errors.open(encoding="utf-8-sig", newline="") as opened:
+        heading, *rows = csv.reader(opened, delimiter=";")
+    assert heading[:4] == ["Dòng trong tệp", "Dòng trong Excel", "Cột", "Lỗi"]
+    assert len(rows) == 120
+    assert ["31", "31", "Mã hồ sơ"] in [row[:3] for row in rows]
+    refused = run(data, "import", "dossiers", str(file), "--errors", "/proc/no", database_url=url)
+    assert refused.returncode == 2
+
+
+def test_what_is_wrong_with_a_whole_file_is_told_with_what_to_do(province):
+    data, url, _ = province
+    file = data.parent / "empty.csv"
+    file.write_text("Cơ quan,Mã hồ sơ\n")
+    said = run(data, "import", "dossiers", str(file), database_url=url)
+    assert said.returncode == 1
+    assert "chỉ có dòng tiêu đề" in said.stdout
+    assert "Dữ liệu" in said.stdout
+
+
+def test_a_line_of_json_is_named_by_its_number(province):
+    data, url, _ = province
+    file = data.parent / "a.ndjson"
+    file.write_text("[]\n")
+    assert in_english(data, url, "dossiers", file).stdout.startswith("Line 1: ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "vi"),
+        ({"LANG": "C.UTF-8"}, "vi"),
+        ({"LANG": "vi_VN.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en"),
+        ({"LC_ALL": "vi_VN.UTF-8", "LC_MESSAGES": "en_US.UTF-8", "LANG": "en_US.UTF-8"}, "vi"),
+        ({"LC_ALL": "", "LANG": "en_GB"}, "en"),
+    ],
+)
+def test_the_command_speaks_vietnamese_unless_the_locale_is_english(environment, expected):
+    assert language(environment) == expected
 
 
 def test_a_file_whose_name_does_not_tell_its_form_is_refused(province):

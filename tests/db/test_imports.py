@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from app.db import imports, keys, operations, recount, uploads
 from app.db.session import sessions
+from app.domain.operation import Kind
 from app.settings import Settings
 from app.worker import Jobs, importing
 from app.worker.imports import work
@@ -351,18 +352,23 @@ async def test_published_indices_are_stored_as_printed(committed, admin, worker)
     assert (got.headers["ETag"], got.json()["figures"][0]["value"]) == ('"1"', "81.75")
 
 
-async def test_a_key_limited_to_agencies_imports_for_no_other(committed, admin, worker):
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_a_key_limited_to_agencies_imports_for_no_other(committed, admin, worker, kind):
     await committed.agency("A2")
     await committed.procedure()
+    (rating,) = await ratings(committed, 1)
+    await committed.survey(agencies=["A1", "A2"])
+    one = {
+        Kind.RATINGS: rating,
+        Kind.DOSSIERS: dossiers(1)[0],
+        Kind.TALLY_SHEETS: SHEET,
+        Kind.PUBLISHED_INDICES: INDEX,
+    }[kind]
     limited = await committed.caller(agencies={"A1"})
-    rows = [dossiers(1)[0], dossiers(1)[0] | {"agency": "A2"}]
-    done = await imported(limited, "dossiers", rows)
+    done = await imported(limited, kind, [one, one | {"agency": "A2"}])
     assert counts(done) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
     (fault,) = await faults(limited, done)
     assert (fault["pointer"], fault["code"]) == ("/agency", "agency-not-allowed")
-    mine = [row | {"agency": "A2"} for row in await ratings(committed, 1)]
-    done = await imported(limited, "ratings", mine)
-    assert (await faults(limited, done))[0]["code"] == "agency-not-allowed"
 
 
 async def test_an_import_of_a_key_that_is_revoked_meanwhile_fails(committed, admin, jobs):
@@ -376,6 +382,30 @@ async def test_an_import_of_a_key_that_is_revoked_meanwhile_fails(committed, adm
     assert (failed["state"], failed["problem"]["code"]) == ("failed", "import-key-revoked")
     assert failed["read"] == 0
     assert await scalar(committed, "SELECT count(*) FROM operation_chunk") == 0
+
+
+async def test_an_import_under_way_ends_when_its_key_is_revoked(
+    committed, admin, jobs, monkeypatch
+):
+    monkeypatch.setattr(importing, "MOST_AT_FIRST", 2)
+    rows = await ratings(committed, 6)
+    await committed.session.execute(text("LOCK TABLE rating IN SHARE MODE"))
+    answer = await ask(admin, "ratings", lines(rows))
+    stop = asyncio.Event()
+    working = asyncio.create_task(work(jobs, stop))
+    async with jobs.sessions.begin() as session:
+        for _ in range(500):
+            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                break
+            await asyncio.sleep(0.02)
+        await keys.revoke(session, (await keys.list_all(session))[-1].id, NOW)
+    await committed.session.commit()
+    failed = await ended(await committed.caller(), answer)
+    stop.set()
+    await working
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", "import-key-revoked")
+    assert (failed["read"], failed["accepted"]) == (2, 2)
+    assert await drift(committed) == 0
 
 
 async def work_until_idle(jobs):
@@ -422,10 +452,14 @@ async def test_a_line_without_end_is_one_fault_and_takes_no_memory(committed, ad
     assert {one["line"] for one in found[1:]} == {2}
 
 
-@pytest.mark.parametrize("media_type", [NDJSON, CSV])
-async def test_an_empty_file_is_done_at_once(committed, admin, worker, media_type):
-    done = await imported(admin, "ratings", b"", media_type)
-    assert (done["state"], counts(done)["read"]) == ("done", 0)
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [(b"", NDJSON), (b"", CSV), (b"\xef\xbb\xbfagency,comment\r\n,\r\n", CSV)],
+)
+async def test_a_file_without_rows_fails(committed, admin, worker, body, media_type):
+    failed = await imported(admin, "ratings", body, media_type)
+    assert (failed["state"], counts(failed)["read"]) == ("failed", 0)
+    assert failed["problem"]["code"] == "file-without-rows"
 
 
 async def test_what_a_worker_left_is_done_by_the_next_with_the_same_counts(
@@ -472,6 +506,22 @@ async def test_an_operation_that_never_gets_on_is_given_up(committed, admin, job
     assert (failed["state"], failed["problem"]["code"]) == ("failed", "import-interrupted")
 
 
+async def test_an_operation_that_gets_on_is_not_given_up(committed, admin, jobs):
+    answer = await ask(admin, "ratings", lines(await ratings(committed, 1)))
+    await committed.session.execute(text("UPDATE operation SET attempts = 19"))
+    await committed.session.commit()
+    await work_until_idle(jobs)
+    assert (await ended(admin, answer))["state"] == "done"
+    assert await scalar(committed, "SELECT attempts FROM operation") == 0
+
+
+async def test_so_many_errors_are_kept_and_all_are_counted(committed, admin, worker, monkeypatch):
+    monkeypatch.setattr(operations, "MOST_ERRORS", 3)
+    done = await imported(admin, "ratings", b"{}\n" * 5)
+    assert done["rejected"] == 5
+    assert len(await faults(admin, done)) == 3
+
+
 async def test_many_ratings_are_counted_as_few_are(committed, admin, worker, monkeypatch):
     monkeypatch.setattr(imports, "FEWEST", 1)
     await committed.agency("A2")
@@ -514,3 +564,108 @@ async def test_what_is_old_is_forgotten_and_what_never_became_an_operation(commi
     assert left in {0, 1}
     assert (await admin.get(answer.headers["Location"])).status_code == 404
     assert await scalar(committed, "SELECT count(*) FROM operation_error") == 0
+
+
+HEADINGS = "Cơ quan;Đợt khảo sát;Hồ sơ;Kênh đánh giá;Thời điểm đánh giá;Câu hỏi q1"
+
+
+async def test_faults_of_a_table_are_told_by_row_and_column_in_the_words_of_the_sheet(
+    committed, admin, worker
+):
+    await committed.survey()
+    code = await committed.dossier()
+    body = (
+        f"{HEADINGS}\r\n"
+        f'A1;s1;"{code}\r\n";Zalo;31/02/2026 09:30;Rất hài lòng\r\n'
+        f"A1;s1;{code};tablet;15/06/2026 16:30;7\r\n"
+        f"A1;{code};tablet;15/06/2026 16:30;5\r\n"
+        f"A1;s1;{code};Máy tính bảng tại quầy;15/06/2026 16:30;5\r\n"
+    ).encode()
+    done = await imported(admin, "ratings", body, CSV)
+    assert (done["state"], counts(done)["accepted"]) == ("done", 1)
+    admin.headers["Accept-Language"] = "vi"
+    found = await faults(admin, done)
+    seen = [[one.get(n) for n in ("line", "row", "pointer", "code", "column")] for one in found]
+    assert sorted(seen) == [
+        [2, 2, "/answers/q1", "cell-not-an-option", "Câu hỏi q1"],
+        [2, 2, "/channel", "cell-not-listed", "Kênh đánh giá"],
+        [2, 2, "/rated_at", "cell-not-a-moment", "Thời điểm đánh giá"],
+        [4, 3, "/answers/q1", "cell-not-an-option", "Câu hỏi q1"],
+        [5, 4, "/dossier", "too-few-cells", "Hồ sơ"],
+    ]
+    said = {one["code"]: one["detail"] for one in found}
+    assert "18/07/2023 09:31" in said["cell-not-a-moment"]
+    assert "Máy tính bảng tại quầy (tablet)" in said["cell-not-listed"]
+    assert "5 (" in said["cell-not-an-option"]
+    assert "5 ô" in said["too-few-cells"]
+    assert "6 cột" in said["too-few-cells"]
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [(b"A1;s1;D1;tablet;;H\xe0i\r\n", "bad-encoding"), (b'A1;s1;"D1;tablet;;5\r\n', "open-quote")],
+)
+async def test_a_damaged_table_fails_with_advice_and_keeps_the_rows_before(
+    committed, admin, worker, row, code
+):
+    await committed.survey()
+    good = f"{HEADINGS}\r\nA1;s1;{await committed.dossier()};tablet;;5\r\n".encode()
+    failed = await imported(admin, "ratings", good + row + b"A1;s1;D2;tablet;;5\r\n", CSV)
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", code)
+    assert counts(failed) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
+    assert "CSV UTF-8" in failed["problem"]["detail"]
+
+
+async def test_a_line_of_json_that_is_not_utf8_does_not_end_the_file(committed, admin, worker):
+    done = await imported(admin, "ratings", b'{"agency": "\xff"}\n')
+    assert done["state"] == "done"
+    (fault,) = await faults(admin, done)
+    assert fault.keys() == {"line", "pointer", "code", "detail"}
+
+
+async def test_of_a_published_index_whose_rows_stand_apart_nothing_is_stored(
+    committed, admin, worker
+):
+    await committed.agency("A2")
+    heading = "Nguồn;Kỳ;Cơ quan;Tên tài liệu;Tiêu chí;Tên tiêu chí;Giá trị\n"
+    first, other, second = (
+        f"sipas;2022;{agency};T;{criterion};C;{value}\n"
+        for agency, criterion, value in (
+            ("A1", "access", "70,5"),
+            ("A2", "overall", "80"),
+            ("A1", "overall", "81,75"),
+        )
+    )
+    apart = await imported(
+        admin, "published-indices", f"{heading}{first}{other}{second}".encode(), CSV
+    )
+    assert counts(apart) == {"read": 3, "accepted": 1, "replayed": 0, "rejected": 2}
+    assert [(one["row"], one["code"]) for one in await faults(admin, apart)] == [
+        (2, "rows-apart"),
+        (4, "rows-apart"),
+    ]
+    assert (await admin.get("/v1/published-indices/sipas/2022/A1")).status_code == 404
+    done = await imported(admin, "published-indices", f"{heading}{first}{second}".encode(), CSV)
+    assert counts(done)["accepted"] == 1
+
+
+async def test_a_name_that_postgresql_cannot_keep_is_a_fault_like_others(committed, admin, worker):
+    good, bad = await ratings(committed, 2)
+    done = await imported(admin, "ratings", [good, bad | {"a\0b": 1, "c" * 5000: 1}])
+    assert counts(done) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
+    named, long = [fault["pointer"] for fault in await faults(admin, done)]
+    assert (named, len(long)) == ("/a\N{REPLACEMENT CHARACTER}b", 500)
+
+
+async def test_ratings_that_another_key_sends_again_are_refused_and_counted_once(
+    committed, admin, worker
+):
+    rows = await ratings(committed, 2)
+    del rows[1]["id"]
+    await imported(admin, "ratings", rows)
+    other = committed.with_key(await committed.key(name="another"))
+    again = await imported(other, "ratings", rows)
+    assert counts(again) == {"read": 2, "accepted": 0, "replayed": 0, "rejected": 2}
+    found = [one["code"] for one in await faults(other, again)]
+    assert found == ["idempotency-key-reused", "already-rated"]
+    assert await scalar(committed, "SELECT count(*) FROM rating") == 2
