@@ -1,8 +1,9 @@
 """Whole data sets as files: streamed, complete, and asked for again by what has changed."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, time
 from typing import Annotated, Any
@@ -11,20 +12,29 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import Message, Receive, Scope, Send
 
 from app.api import agency_ratings, dossier_schemas, export_rows
 from app.api.deps import DossierReader, Now, RatingReader
-from app.api.errors import problems
+from app.api.errors import problem, problems
 from app.api.export_rows import DOSSIER_FIELDS, RATING_FIELDS, Export
 from app.api.faults import CODE_PATTERN
+from app.api.middleware import HEAD
 from app.api.schemas import Code, Instant
+from app.api.statuses import STATUS
 from app.api.tables import csv_described, wants_csv
 from app.db import agencies, exports, surveys
 from app.db.exports import Wanted
 from app.db.session import Sessions
 from app.domain.access import Caller
 from app.domain.dossier import is_code
-from app.domain.errors import AgencyNotFoundError, Fault, InvalidError, SurveyNotFoundError
+from app.domain.errors import (
+    AgencyNotFoundError,
+    Fault,
+    InvalidError,
+    SaturatedError,
+    SurveyNotFoundError,
+)
 from app.domain.period import VIETNAM, local_day
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
@@ -32,6 +42,13 @@ router = APIRouter(prefix="/v1/exports", tags=["exports"])
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 NEXT = "X-Next-Updated-After"
 LONGEST_CURSOR = 128
+
+# Each holds a connection of the pool for as long as it is read, so most must be left for the rest.
+MOST_AT_ONCE = 4
+RETRY_AFTER_SECONDS = "30"
+# A snapshot keeps what vacuum would free: it must end, however slowly it is read.
+PAGE_SECONDS = 60
+WHOLE_SECONDS = 3600
 
 File = Callable[[Sessions, Export], AsyncGenerator[bytes]]
 
@@ -75,7 +92,7 @@ Cursor = Annotated[
     operation_id="export_ratings",
     response_class=Response,
     responses=_described(RATING_FIELDS, RATING)
-    | problems(AgencyNotFoundError, SurveyNotFoundError),
+    | problems(AgencyNotFoundError, SurveyNotFoundError, SaturatedError),
 )
 async def export_ratings(
     request: Request,
@@ -109,7 +126,7 @@ async def export_ratings(
     "/dossiers",
     operation_id="export_dossiers",
     response_class=Response,
-    responses=_described(DOSSIER_FIELDS, DOSSIER) | problems(AgencyNotFoundError),
+    responses=_described(DOSSIER_FIELDS, DOSSIER) | problems(AgencyNotFoundError, SaturatedError),
 )
 async def export_dossiers(
     request: Request,
@@ -134,19 +151,38 @@ async def export_dossiers(
     return await _answer(request, export_rows.dossiers, export, following)
 
 
-async def _answer(
-    request: Request, file: File, export: Export, following: datetime
-) -> StreamingResponse:
-    """The file, once its first piece is there: what goes wrong until then is a problem document."""
-    pieces = file(request.app.state.snapshots, export)
-    first = await anext(pieces, b"")
+class _Download(StreamingResponse):
+    """A file that is cut off, and lets go of what it is read from, when its reader is too slow."""
 
-    async def whole() -> AsyncIterator[bytes]:
-        async with aclosing(pieces):
+    def __init__(
+        self, first: bytes, rest: AsyncGenerator[bytes], headers: Mapping[str, str], media_type: str
+    ) -> None:
+        async def whole() -> AsyncGenerator[bytes]:
             yield first
-            async for piece in pieces:
+            async for piece in rest:
                 yield piece
 
+        super().__init__(whole(), headers=headers, media_type=media_type)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; raises TimeoutError when a piece, or all of it, takes too long."""
+
+        async def timely(message: Message) -> None:
+            async with asyncio.timeout(PAGE_SECONDS):
+                await send(message)
+
+        async with aclosing(self._rest), asyncio.timeout(WHOLE_SECONDS):
+            await super().__call__(scope, receive, timely)
+
+
+async def _answer(request: Request, file: File, export: Export, following: datetime) -> Response:
+    """The file, once its first piece is there: what goes wrong until then is a problem document."""
+    if request.app.state.exporting.locked():
+        wait = {"Retry-After": RETRY_AFTER_SECONDS}
+        return problem(request, STATUS[SaturatedError], SaturatedError.code, headers=wait)
+    pieces = _pieces(request, file, export)
+    first = await anext(pieces, b"")
     name = f"{file.__name__}.{'csv' if export.as_csv else 'ndjson'}"
     headers = {
         NEXT: instant(following),
@@ -155,7 +191,17 @@ async def _answer(
         "Vary": "Accept",
     }
     media_type = f"{CSV}; charset=utf-8; header=present" if export.as_csv else NDJSON
-    return StreamingResponse(whole(), headers=headers, media_type=media_type)
+    return _Download(first, pieces, headers, media_type)
+
+
+async def _pieces(request: Request, file: File, export: Export) -> AsyncGenerator[bytes]:
+    """The pieces of the file, which is one of those at once until it ends; none for a HEAD."""
+    if HEAD in request.scope:
+        return
+    state = request.app.state
+    async with state.exporting, aclosing(file(state.snapshots, export)) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 def instant(moment: datetime) -> str:

@@ -17,11 +17,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import HEADERS, PROTOCOL, problem, unavailable
+from app.api.errors import problem, unavailable
 from app.api.faults import pointer
+from app.api.statuses import HEADERS, PROTOCOL
 from app.domain.errors import Fault
 
 log = structlog.get_logger("hailong")
+
+# In the scope of what is asked as a GET and answered without its body.
+HEAD = "hailong.head"
 
 _TAGS = re.compile(r'"[^"]*"')
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -117,7 +121,7 @@ class DeclaredLength:
 
 
 class Head:
-    """Answers HEAD as GET is answered, without the body; no route need know of it."""
+    """Answers HEAD as GET is answered, without the body; whose body is costly can know of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -128,7 +132,7 @@ class Head:
             await self.app(scope, receive, send)
             return
         # The server's own stays as it is: it must know that no body follows.
-        asked = {**scope, "method": "GET"}
+        asked = {**scope, "method": "GET", HEAD: True}
 
         async def bodiless(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -7,7 +7,8 @@ import pytest
 from factories import five_levels, questionnaire
 from sqlalchemy import text
 
-from app.bulk.reading import Form, Line, read
+from app.bulk.reading import Form, read
+from app.bulk.rows import Line
 from app.db import exports
 
 CSV = {"Accept": "text/csv"}
@@ -193,6 +194,7 @@ async def test_a_cursor_of_nothing_is_refused(rated, client, kind, cursor):
     answer = await client.get(f"/v1/exports/{kind}", params={"cursor": cursor})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["code"] == "bad-cursor"
+    assert "joined by a colon" in answer.json()["detail"]
 
 
 async def test_a_limited_key_exports_its_own_agencies_only(rated):
@@ -211,6 +213,13 @@ async def test_one_agency_can_be_asked_for(rated, client):
     for query, code in (("agency=A9", "agency-not-found"), ("survey=s9", "survey-not-found")):
         answer = await client.get(f"/v1/exports/ratings?{query}")
         assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+async def test_a_head_of_an_export_reads_no_row(client, app):
+    del app.state.snapshots
+    for kind in ("ratings", "dossiers"):
+        assert (await client.head(f"/v1/exports/{kind}")).status_code == 200
+        assert (await client.get(f"/v1/exports/{kind}")).status_code == 500
 
 
 async def test_an_export_of_nothing_is_empty(client):
@@ -253,6 +262,14 @@ async def test_by_changes_nobody_learns_at_what_time_of_day_somebody_rated(rated
 async def test_instants_that_are_none_are_refused(client):
     answer = await client.get("/v1/exports/ratings?updated_after=yesterday")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "bad-instant")
+
+
+async def test_who_writes_a_plus_sign_into_an_address_is_told_how(client):
+    path = "/v1/exports/ratings?updated_after=2026-06-15T09:00:00"
+    answer = await client.get(f"{path}+07:00")
+    assert answer.status_code == 422
+    assert "%2B07:00" in answer.json()["detail"]
+    assert (await client.get(f"{path}%2B07:00")).status_code == 200
 
 
 async def test_large_exports_come_in_pages(rated, client, monkeypatch):

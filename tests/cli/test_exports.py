@@ -2,12 +2,14 @@
 
 import csv
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from cli.processes import query, run, serving, together, wait_until
 
+from app.api.exports import MOST_AT_ONCE, PAGE_SECONDS
 from app.db.embedded import EmbeddedServer
 
 
@@ -69,3 +71,22 @@ def test_an_export_that_breaks_off_is_told_from_one_that_is_whole(data: Path) ->
         cursor = f"{last['agency']}:{last['code']}"
         rest = service.get("/v1/exports/dossiers", cursor=cursor).text
         assert "\n".join([*rows, rest]) == whole
+
+
+def test_slow_readers_of_exports_keep_nobody_else_waiting(data: Path) -> None:
+    with EmbeddedServer(data) as server, serving(data) as service, ExitStack() as opened:
+        query(server.start(), MANY)
+        asked = ("GET", "/v1/exports/dossiers")
+        streams = [service.client.stream(*asked, timeout=PAGE_SECONDS / 2) for _ in range(30)]
+        answers = [opened.enter_context(stream) for stream in streams]
+        begun = [answer.iter_raw(1) for answer in answers if answer.status_code == 200]
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert len(begun) == MOST_AT_ONCE
+        for answer in refused:
+            assert (answer.status_code, json.loads(answer.read())["code"]) == (503, "saturated")
+            assert int(answer.headers["Retry-After"]) > 1
+        for path in ("/readyz", "/v1/agencies", "/v1/operations") * 10:
+            assert {len(next(trickle)) for trickle in begun} == {1}
+            assert service.get(path).status_code == 200
+        opened.close()
+        wait_until(lambda: service.get(asked[1]).status_code == 200, "a place is not free again")
