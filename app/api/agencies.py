@@ -2,14 +2,22 @@
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.deps import (
+    CatalogueReader,
+    CatalogueWriter,
+    CodeCursor,
+    ExpectedState,
+    Paging,
+    Session,
+    stored,
+    tag,
+)
 from app.api.errors import problems
-from app.api.schemas import Code, Day, In, Localised, Out, Share, example, texts_of
+from app.api.schemas import Code, Day, In, Localised, Out, example, texts_of
 from app.db import agencies
 from app.db.tables import Agency
 from app.domain.errors import (
@@ -25,7 +33,6 @@ from app.domain.refusals import Refusals
 
 router = APIRouter(prefix="/v1/agencies", tags=["catalogue"])
 
-SUCCESSORS = 50
 
 DEPARTMENT = {
     "name": {"vi": "Sở Công Thương", "en": "Department of Industry and Trade"},
@@ -35,6 +42,8 @@ DEPARTMENT = {
     "valid_to": None,
 }
 
+DESK = {"agency": "H32.15", "code": "Q05", "name": {"vi": "Quầy 5", "en": "Counter 5"}}
+
 
 class AgencyIn(In):
     """An agency as it is to stand in the catalogue."""
@@ -42,7 +51,7 @@ class AgencyIn(In):
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(DEPARTMENT))
 
     name: Localised
-    kind: Code
+    kind: Code = Field(description="What sort of body it is, e.g. department or commune")
     parent: Code | None = None
     valid_from: Day
     valid_to: Day | None = None
@@ -62,7 +71,7 @@ class AgencyOut(Out):
 
     code: str
     name: Localised
-    kind: str
+    kind: str = Field(description="What sort of body it is, e.g. department or commune")
     parent: str | None
     valid_from: date
     valid_to: date | None
@@ -95,74 +104,20 @@ class CounterIn(In):
 class CounterOut(Out):
     """A desk of an agency."""
 
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra=example(
-            {"agency": "H32.15", "code": "Q05", "name": {"vi": "Quầy 5", "en": "Counter 5"}}
-        ),
-    )
+    model_config = ConfigDict(from_attributes=True, json_schema_extra=example(DESK))
 
     agency: str
-    code: str
+    code: str = Field(description="Unique within its agency, e.g. Q05")
     name: Localised
 
 
-class Successor(In):
-    """An agency that takes over a share of another's work."""
+class CounterPage(Out):
+    """Counters of an agency in the order of their codes."""
 
-    agency: Code
-    share: Share
+    model_config = ConfigDict(json_schema_extra=example({"items": [DESK], "next_cursor": None}))
 
-
-class SuccessorOut(Out):
-    """An agency that took over a share of another's work."""
-
-    agency: str
-    share: float
-
-
-class SuccessionIn(In):
-    """Who takes over an agency's work from a day on."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            {"successors": [{"agency": "H32.20", "share": 1}], "on": "2025-03-01"}
-        ),
-    )
-
-    successors: Annotated[list[Successor], Field(min_length=1, max_length=SUCCESSORS)]
-    on: Day
-
-    def faults(self) -> Iterator[Fault]:
-        """Whether the successors take over the whole, each once."""
-        seen: set[str] = set()
-        for place, successor in enumerate(self.successors):
-            if successor.agency in seen:
-                params = {"value": successor.agency}
-                yield Fault(f"/successors/{place}/agency", "duplicate-code", params)
-            seen.add(successor.agency)
-        if sum(successor.share for successor in self.successors) != 1:
-            yield Fault("/successors", "shares-do-not-add-up")
-
-
-class SuccessionOut(Out):
-    """The agency that ended, and who took over."""
-
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra=example(
-            {
-                "agency": {"code": "H32.15", **DEPARTMENT, "valid_to": "2025-02-28"},
-                "successors": [{"agency": "H32.20", "share": 1}],
-                "on": "2025-03-01",
-            }
-        ),
-    )
-
-    agency: AgencyOut
-    successors: list[SuccessorOut]
-    on: date
+    items: list[CounterOut]
+    next_cursor: str | None
 
 
 @router.put(
@@ -214,20 +169,12 @@ async def get_agency(
 
 @router.get("", operation_id="list_agencies", responses=problems())
 async def list_agencies(
-    response: Response,
-    session: Session,
-    _caller: CatalogueReader,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
+    session: Session, _caller: CatalogueReader, paging: Paging, cursor: CodeCursor = None
 ) -> AgencyPage:
     """Agencies in the order of their codes, a page at a time."""
-    if cursor is not None and await agencies.find(session, cursor) is None:
-        raise InvalidError(Fault("/query/cursor", "bad-cursor"))
-    rows = await agencies.list_page(session, cursor or "", limit + 1)
-    following = rows[limit - 1].code if len(rows) > limit else None
-    if following:
-        response.headers["Link"] = f'</v1/agencies?limit={limit}&cursor={following}>; rel="next"'
-    return AgencyPage(items=[out(row) for row in rows[:limit]], next_cursor=following)
+    rows = await agencies.list_page(session, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.code)
+    return AgencyPage(items=[out(row) for row in page], next_cursor=following)
 
 
 @router.put(
@@ -255,6 +202,23 @@ async def put_counter(
 
 
 @router.get(
+    "/{agency}/counters", operation_id="list_counters", responses=problems(AgencyNotFoundError)
+)
+async def list_counters(
+    agency: Code,
+    session: Session,
+    _caller: CatalogueReader,
+    paging: Paging,
+    cursor: CodeCursor = None,
+) -> CounterPage:
+    """Counters of an agency in the order of their codes, a page at a time."""
+    rows = await agencies.list_counters(session, agency, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.code)
+    items = [CounterOut.model_validate(row) for row in page]
+    return CounterPage(items=items, next_cursor=following)
+
+
+@router.get(
     "/{agency}/counters/{counter}",
     operation_id="get_counter",
     responses=problems(AgencyNotFoundError, CounterNotFoundError),
@@ -266,28 +230,6 @@ async def get_counter(
     row = await agencies.get_counter(session, agency, counter)
     tag(response, row.revision)
     return CounterOut.model_validate(row)
-
-
-@router.post(
-    "/{agency}/succession",
-    status_code=201,
-    operation_id="record_succession",
-    responses=problems(
-        AgencyNotFoundError, AlreadySucceededError, UnknownReferenceError, InvalidError
-    ),
-)
-async def record_succession(
-    agency: Code, body: SuccessionIn, session: Session, caller: CatalogueWriter
-) -> SuccessionOut:
-    """End an agency and name who takes over its work. Sent again, it changes nothing."""
-    caller.check_agency(agency, "/path/agency")
-    for place, successor in enumerate(body.successors):
-        caller.check_agency(successor.agency, f"/successors/{place}/agency")
-    body.check()
-    shares = {successor.agency: successor.share for successor in body.successors}
-    row = await agencies.succeed(session, agency, shares, body.on)
-    named = [SuccessorOut.model_validate(successor) for successor in body.successors]
-    return SuccessionOut(agency=out(row), successors=named, on=body.on)
 
 
 def _belonging(agency: Agency | AgencyIn) -> tuple[object, ...]:

@@ -4,10 +4,10 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import REPLAYS, Now, RatingReader, RatingVoider, Session
+from app.api.deps import REPLAYS, IdCursor, Now, Paging, RatingReader, RatingVoider, Session
 from app.api.errors import problems
 from app.api.schemas import Code, In, Line, Moment, Out, example
 from app.db import voiding
@@ -53,16 +53,18 @@ class ListedRating(Out):
 
     model_config = ConfigDict(json_schema_extra=example(LISTED))
 
-    id: UUID
+    id: UUID = Field(description="Id of the rating")
     survey: str
     basis: str
     channel: str = Field(description="Where it was rated, which is not how it was served")
-    counter: str | None
-    answers: dict[str, str] = Field(description="The option ticked for each question")
+    counter: str | None = Field(description="Code of the counter that is rated; null: none")
+    answers: dict[str, str] = Field(
+        description="Code of the option ticked, by the code of the question"
+    )
     comment: str | None
     rated_on: date
-    voided_at: Moment | None = Field(description="Since then it counts nowhere")
-    void_reason: str | None
+    voided_at: Moment | None = Field(description="Since then it counts nowhere; null: it counts")
+    void_reason: str | None = Field(description="Why it counts nowhere; null: it counts")
     rate_again: bool = Field(description="Whether its dossier may be rated again")
 
 
@@ -80,7 +82,9 @@ class VoidingIn(In):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(VOIDING))
 
-    reason: Line
+    reason: Line = Field(
+        description="Why it is not to count; kept with the rating, so without personal data"
+    )
     rate_again: bool = Field(
         default=False, strict=True, description="Whether its dossier may be rated again"
     )
@@ -91,11 +95,11 @@ class VoidedRating(Out):
 
     model_config = ConfigDict(json_schema_extra=example(VOIDED))
 
-    id: UUID
+    id: UUID = Field(description="Id of the rating")
     agency: str
     survey: str
-    voided_at: Moment
-    reason: str
+    voided_at: Moment = Field(description="Since then it counts nowhere")
+    reason: str = Field(description="Why it does not count")
     rate_again: bool
 
 
@@ -104,24 +108,35 @@ class VoidedRating(Out):
 )
 async def list_ratings(
     agency: Code,
-    request: Request,
-    response: Response,
     session: Session,
     caller: RatingReader,
+    paging: Paging,
     survey: Annotated[Code | None, Query()] = None,
     voided: Annotated[bool | None, Query(description="Only those that count, or do not")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
+    cursor: IdCursor = None,
 ) -> RatingPage:
     """An agency's ratings, a page at a time; nothing tells whose they are, or of which dossier."""
     caller.check_agency(agency, "/path/agency")
-    rows, following = await voiding.list_page(
-        session, agency, Wanted(survey, voided), cursor, limit
-    )
-    if following is not None:
-        url = request.url.include_query_params(cursor=following)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return RatingPage(items=[_listed(*row) for row in rows], next_cursor=following)
+    wanted = Wanted(survey, voided)
+    rows = await voiding.list_page(session, agency, wanted, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row[0].id)
+    return RatingPage(items=[_listed(*row) for row in page], next_cursor=following)
+
+
+@router.get(
+    "/{rating}",
+    operation_id="get_rating",
+    responses=problems(AgencyNotFoundError, RatingNotFoundError),
+)
+async def get_rating(
+    agency: Code,
+    rating: Annotated[UUID, Path(description="The id it was answered with")],
+    session: Session,
+    caller: RatingReader,
+) -> ListedRating:
+    """A rating of the agency, as it is listed."""
+    caller.check_agency(agency, "/path/agency")
+    return _listed(*await voiding.get(session, agency, rating))
 
 
 @router.post(

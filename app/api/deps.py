@@ -2,11 +2,12 @@
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
@@ -14,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import texts
 from app.api.oidc import Tokens, is_token
+from app.api.schemas import Code
 from app.db.catalogue import Expected
 from app.db.known import Known
-from app.domain.access import Caller
+from app.domain.access import DEVICE_SCOPE, Caller
 from app.domain.errors import CredentialMissingError
 from app.domain.operation import SCOPES as IMPORT_SCOPES
 from app.settings import Settings
@@ -136,6 +138,7 @@ def scopes_asked(dependant: Dependant) -> set[tuple[str, ...]]:
 
 CatalogueReader = Annotated[Caller, Depends(needs("catalogue:read"))]
 CatalogueWriter = Annotated[Caller, Depends(needs("catalogue:write"))]
+FormReader = Annotated[Caller, Depends(needs("catalogue:read", DEVICE_SCOPE))]
 DossierReader = Annotated[Caller, Depends(needs("dossiers:read"))]
 DossierWriter = Annotated[Caller, Depends(needs("dossiers:write"))]
 RatingReader = Annotated[Caller, Depends(needs("ratings:read"))]
@@ -187,15 +190,54 @@ def tag(response: Response, revision: int, state: str = "") -> None:
     response.headers["ETag"] = f'"{revision}-{state}"' if state else f'"{revision}"'
 
 
+Row = TypeVar("Row")
+Cursor = TypeVar("Cursor")
+
+BEGINNING = Query(description="`next_cursor` of the page before")
+CodeCursor = Annotated[Code | None, BEGINNING]
+IdCursor = Annotated[uuid.UUID | None, BEGINNING]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """How a list is read a page at a time: asked for one row too many, it shows if more follow."""
+
+    limit: int
+    request: Request
+    response: Response
+
+    @property
+    def rows(self) -> int:
+        """How many rows to look up."""
+        return self.limit + 1
+
+    def page(
+        self, rows: Sequence[Row], cursor: Callable[[Row], Cursor]
+    ) -> tuple[Sequence[Row], Cursor | None]:
+        """The rows of the page, and the cursor of the next, to which the answer then links."""
+        page = rows[: self.limit]
+        if len(rows) == len(page):
+            return page, None
+        following = cursor(page[-1])
+        url = self.request.url.include_query_params(cursor=following)
+        self.response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return page, following
+
+
+async def pages(
+    request: Request, response: Response, limit: Annotated[int, Query(ge=1, le=500)] = 100
+) -> Pages:
+    """The pages of a list, as long as the caller wants them."""
+    return Pages(limit, request, response)
+
+
+Paging = Annotated[Pages, Depends(pages)]
+
+
 REQUEST_KEY = r"^[\x21-\x7e]{1,200}$"
 REQUEST_KEY_TEXT = "Names this request: sent again, it is answered as before and counted once"
 REPLAYS: dict[str, Any] = {
-    "headers": {
-        "Idempotent-Replayed": {
-            "description": "`true`: it was there before, and is answered as it was then",
-            "schema": {"type": "string", "const": "true"},
-        }
-    }
+    "headers": {"Idempotent-Replayed": {"$ref": "#/components/headers/Idempotent-Replayed"}}
 }
 RequestKey = Annotated[
     str | None, Header(alias="Idempotency-Key", pattern=REQUEST_KEY, description=REQUEST_KEY_TEXT)

@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from app.api.deps import (
     REPLAYS,
+    CodeCursor,
     DossierReader,
     DossierWriter,
     ExpectedState,
     Now,
+    Paging,
     ReferenceKey,
     RequestKey,
     Session,
@@ -112,26 +114,22 @@ async def get_dossier(
 @router.get("", operation_id="list_dossiers", responses=problems(AgencyNotFoundError))
 async def list_dossiers(
     agency: Code,
-    request: Request,
-    response: Response,
     session: Session,
     caller: DossierReader,
     moment: Now,
+    paging: Paging,
     status: Annotated[int | None, Query(ge=1, le=10, description="National code")] = None,
     overdue: Annotated[bool | None, Query(description="Whether they are late by now")] = None,
     counter: Annotated[Code | None, Query()] = None,
     procedure: Annotated[Code | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
+    cursor: CodeCursor = None,
 ) -> DossierPage:
     """An agency's dossiers, a page at a time; the overdue ones longest overdue first."""
     caller.check_agency(agency, "/path/agency")
     wanted = Wanted(moment, status, overdue, counter, procedure)
-    rows, following = await dossiers.list_page(session, agency, wanted, cursor, limit)
-    if following is not None:
-        url = request.url.include_query_params(cursor=following)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    items = [_out(agency, row, moment) for row in rows]
+    rows = await dossiers.list_page(session, agency, wanted, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: dossiers.cursor(row, wanted))
+    items = [_out(agency, row, moment) for row in page]
     return DossierPage(items=items, next_cursor=following)
 
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path
 from pydantic import ConfigDict, Field
 
 from app.api import texts
-from app.api.deps import Language, MethodReader
+from app.api.deps import BEGINNING, Language, MethodReader, Paging
 from app.api.errors import problems
 from app.api.figures import MethodId
 from app.api.schemas import Out, example
@@ -38,14 +38,14 @@ class MethodOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example(TOP2))
 
-    id: str
-    name: str
+    id: str = Field(description="Name and version, e.g. top2-share@1")
+    name: str = Field(description="In the reader's language")
     formula: str
-    example: str
-    rounding: str
+    example: str = Field(description="A calculation with numbers, in words")
+    rounding: str = Field(description="When and how it is rounded, in words")
     limits: str
-    levels: list[Level]
-    bases: list[Base]
+    levels: list[Level] = Field(description="What its figures can speak of")
+    bases: list[Base] = Field(description="What its shares can be shares of")
 
 
 class MethodList(Out):
@@ -60,11 +60,13 @@ class MethodList(Out):
 class MethodRef(Out):
     """The method that made a number."""
 
-    id: str
-    name: str
+    id: str = Field(description="Name and version, e.g. top2-share@1")
+    name: str = Field(description="In the reader's language")
     regime: Regime = Field(description="Figures of different regimes are never compared")
-    regime_name: str
-    unit: Literal["percent", "points"]
+    regime_name: str = Field(description="The regime in the reader's language")
+    unit: Literal["percent", "points"] = Field(
+        description="What values are counted in: percent, or points of an official text"
+    )
 
 
 def ids() -> list[str]:
@@ -97,13 +99,10 @@ def method_ref(method_id: str, source: str | None, language: Language) -> Method
 
 @router.get("", operation_id="list_methods", responses=problems())
 async def list_methods(
-    response: Response,
     language: Language,
     _caller: MethodReader,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[
-        MethodId | None, Query(description="`next_cursor` of the page before")
-    ] = None,
+    paging: Paging,
+    cursor: Annotated[MethodId | None, BEGINNING] = None,
 ) -> MethodList:
     """All methods, with their formulas in words."""
     found = ids()
@@ -111,10 +110,8 @@ async def list_methods(
         if cursor not in found:
             raise InvalidError(Fault("/query/cursor", "bad-cursor"))
         found = found[found.index(cursor) + 1 :]
-    following = found[limit - 1] if len(found) > limit else None
-    if following:
-        response.headers["Link"] = f'</v1/methods?limit={limit}&cursor={following}>; rel="next"'
-    items = [_out(method_id, language) for method_id in found[:limit]]
+    page, following = paging.page(found, str)
+    items = [_out(method_id, language) for method_id in page]
     return MethodList(items=items, next_cursor=following)
 
 

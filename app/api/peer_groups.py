@@ -8,7 +8,16 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.deps import (
+    CatalogueReader,
+    CatalogueWriter,
+    CodeCursor,
+    ExpectedState,
+    Paging,
+    Session,
+    stored,
+    tag,
+)
 from app.api.errors import problems
 from app.api.schemas import Code, Day, In, Localised, Out, example, texts_of
 from app.db import agencies, peer_groups
@@ -35,7 +44,7 @@ DEPARTMENTS = {
 class MemberIn(In):
     """An agency's time in a peer group."""
 
-    agency: Code
+    agency: Code = Field(description="Code of the member")
     valid_from: Day
     valid_to: Day | None = None
 
@@ -43,7 +52,7 @@ class MemberIn(In):
 class MemberOut(Out):
     """An agency's time in a peer group."""
 
-    agency: str
+    agency: str = Field(description="Code of the member")
     valid_from: date
     valid_to: date | None
 
@@ -70,16 +79,46 @@ class PeerGroupIn(In):
                 yield Fault(f"/members/{after[3]}", "duplicate-code", {"value": after[0]})
 
 
-class PeerGroupOut(Out):
-    """A peer group with all its members, past ones included."""
-
-    model_config = ConfigDict(
-        from_attributes=True, json_schema_extra=example({"code": "so-ban-nganh", **DEPARTMENTS})
-    )
+class ListedPeerGroup(Out):
+    """A peer group as lists show it: its members are told by itself."""
 
     code: str
     name: Localised
+
+
+class PeerGroupPage(Out):
+    """Peer groups in the order of their codes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "items": [{"code": "so-ban-nganh", "name": DEPARTMENTS["name"]}],
+                "next_cursor": None,
+            }
+        )
+    )
+
+    items: list[ListedPeerGroup]
+    next_cursor: str | None
+
+
+class PeerGroupOut(ListedPeerGroup):
+    """A peer group with all its members, past ones included."""
+
+    model_config = ConfigDict(json_schema_extra=example({"code": "so-ban-nganh", **DEPARTMENTS}))
+
     members: list[MemberOut]
+
+
+@router.get("", operation_id="list_peer_groups", responses=problems())
+async def list_peer_groups(
+    session: Session, _caller: CatalogueReader, paging: Paging, cursor: CodeCursor = None
+) -> PeerGroupPage:
+    """Peer groups in the order of their codes, a page at a time, without their members."""
+    rows = await peer_groups.list_page(session, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.code)
+    items = [ListedPeerGroup.model_validate(row) for row in page]
+    return PeerGroupPage(items=items, next_cursor=following)
 
 
 @router.put(

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field, StrictInt
 
-from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.deps import (
+    CatalogueReader,
+    CatalogueWriter,
+    CodeCursor,
+    ExpectedState,
+    Paging,
+    Session,
+    stored,
+    tag,
+)
 from app.api.errors import problems
 from app.api.schemas import Code, In, Line, Localised, Out, example, texts_of
 from app.db import procedures
@@ -46,6 +55,28 @@ class ProcedureOut(Out):
     field: str
     working_days: int
     online: str
+
+
+class ProcedurePage(Out):
+    """Procedures in the order of their codes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example({"items": [{"code": "2.000629", **LICENCE}], "next_cursor": None})
+    )
+
+    items: list[ProcedureOut]
+    next_cursor: str | None
+
+
+@router.get("", operation_id="list_procedures", responses=problems())
+async def list_procedures(
+    session: Session, _caller: CatalogueReader, paging: Paging, cursor: CodeCursor = None
+) -> ProcedurePage:
+    """Procedures in the order of their codes, a page at a time."""
+    rows = await procedures.list_page(session, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.code)
+    items = [ProcedureOut.model_validate(row) for row in page]
+    return ProcedurePage(items=items, next_cursor=following)
 
 
 @router.put(

@@ -13,14 +13,22 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app.api import catalog, drafts, edition_answers, texts
-from app.api.catalog import CatalogOut
-from app.api.deps import CatalogueKnown, Language, Presented, Session, identified
+from app.api.deps import (
+    CatalogueKnown,
+    CodeCursor,
+    Language,
+    Paging,
+    Presented,
+    Session,
+    identified,
+)
 from app.api.edition_answers import Document
 from app.api.edition_schemas import LATEST, EditionDocument
-from app.api.errors import STATUS, described, problem, public_problems
+from app.api.errors import described, problem, public_problems
 from app.api.indices import IndicesOut
 from app.api.ranking_schemas import RankingOut
 from app.api.schemas import Code
+from app.api.statuses import STATUS
 from app.api.tables import (
     INDEX_COLUMNS,
     RANKING_COLUMNS,
@@ -137,25 +145,22 @@ async def list_editions(
     session: Session,
     language: Language,
     presented: Presented,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
+    paging: Paging,
+    cursor: CodeCursor = None,
     state: Annotated[
         Literal["published", "draft"], Query(description="Drafts: for keys with `editions:write`")
     ] = "published",
-) -> CatalogOut:
+) -> catalog.CatalogOut:
     """Published editions, the latest first, as a catalogue of datasets (DCAT); or one's drafts."""
     if state == "draft":
         response.headers.update({"Cache-Control": "private, no-cache", **BY_KEY})
         caller = await _editor(request, presented)
-        entries = await drafts.shown(session, caller, cursor, limit + 1)
+        entries = await drafts.shown(session, caller, cursor, paging.rows)
     else:
         response.headers["Vary"] = "Accept-Language"
-        entries = await editions.list_page(session, cursor, limit + 1)
-    following = entries[limit - 1].edition.code if len(entries) > limit else None
-    if following:
-        url = request.url.include_query_params(cursor=following)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return catalog.catalog(entries[:limit], following, language)
+        entries = await editions.list_page(session, cursor, paging.rows)
+    page, following = paging.page(entries, lambda entry: entry.edition.code)
+    return catalog.catalog(page, following, language)
 
 
 async def _editor(request: Request, presented: Presented) -> Caller:

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
-from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.deps import (
+    CatalogueWriter,
+    CodeCursor,
+    ExpectedState,
+    FormReader,
+    Paging,
+    Session,
+    stored,
+    tag,
+)
 from app.api.errors import problems
 from app.api.schemas import Code, In, Localised, Out, example, refuse
 from app.db import questionnaires
@@ -75,19 +84,25 @@ class OptionIn(In):
     marks no option as satisfied, the two best are.
     """
 
-    code: Code
+    code: Code = Field(description="Unique within its question")
     label: Localised
     score: Annotated[StrictInt, Field(ge=0, le=BEST_SCORE)] | None = None
-    satisfied: StrictBool | None = None
+    satisfied: StrictBool | None = Field(
+        default=None,
+        description="Whether it means satisfied; null: no, or on a 5-level scale without marks as "
+        "its score",
+    )
     counted: StrictBool = True
 
 
 class QuestionIn(In):
     """A question with its options in the order of the form."""
 
-    code: Code
-    text: Localised
-    options: Annotated[list[OptionIn], Field(min_length=2, max_length=OPTIONS)]
+    code: Code = Field(description="Unique within the questionnaire")
+    text: Localised = Field(description="Its words on the form")
+    options: Annotated[list[OptionIn], Field(min_length=2, max_length=OPTIONS)] = Field(
+        description="In the order of the form"
+    )
 
 
 def _weighable(weight: float) -> float:
@@ -100,12 +115,14 @@ def _weighable(weight: float) -> float:
 class CriterionIn(In):
     """A group of questions for which one index is published."""
 
-    code: Code
+    code: Code = Field(description="Unique within the questionnaire; not `overall`")
     name: Localised
     weight: Annotated[
         StrictInt | StrictFloat, Field(ge=0, le=HEAVIEST), AfterValidator(_weighable)
-    ] = 1
-    questions: Annotated[list[QuestionIn], Field(min_length=1, max_length=QUESTIONS)]
+    ] = Field(default=1, description="In an overall index that is a weighted mean of criteria")
+    questions: Annotated[list[QuestionIn], Field(min_length=1, max_length=QUESTIONS)] = Field(
+        description="In the order of the form"
+    )
 
 
 class QuestionnaireIn(In):
@@ -136,6 +153,41 @@ class QuestionnaireOut(Out):
     title: Localised
     overall_question: str | None
     criteria: list[CriterionIn]
+
+
+LISTED = {
+    "code": "counter-3-level",
+    "title": {"vi": "Phiếu đánh giá tại quầy", "en": "Counter form"},
+    "versions": [1],
+}
+
+
+class ListedQuestionnaire(Out):
+    """A questionnaire with the numbers of its versions, each of which is a document of its own."""
+
+    code: str
+    title: Localised = Field(description="Of the last version")
+    versions: list[int] = Field(description="Numbers of the versions, ascending")
+
+
+class QuestionnairePage(Out):
+    """Questionnaires in the order of their codes."""
+
+    model_config = ConfigDict(json_schema_extra=example({"items": [LISTED], "next_cursor": None}))
+
+    items: list[ListedQuestionnaire]
+    next_cursor: str | None
+
+
+@router.get("", operation_id="list_questionnaires", responses=problems())
+async def list_questionnaires(
+    session: Session, _caller: FormReader, paging: Paging, cursor: CodeCursor = None
+) -> QuestionnairePage:
+    """Questionnaires and their versions in the order of their codes, a page at a time."""
+    rows = await questionnaires.list_page(session, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.code)
+    items = [ListedQuestionnaire.model_validate(row) for row in page]
+    return QuestionnairePage(items=items, next_cursor=following)
 
 
 Version = Annotated[int, Path(ge=1, le=LAST_VERSION)]
@@ -177,7 +229,7 @@ async def get_questionnaire(
     version: Version,
     response: Response,
     session: Session,
-    _caller: CatalogueReader,
+    _caller: FormReader,
 ) -> QuestionnaireOut:
     """A version of a questionnaire."""
     row = await questionnaires.get(session, questionnaire, version)

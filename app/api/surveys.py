@@ -4,10 +4,20 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field, StrictInt
 
-from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
+from app.api.deps import (
+    CatalogueReader,
+    CatalogueWriter,
+    CodeCursor,
+    ExpectedState,
+    FormReader,
+    Paging,
+    Session,
+    stored,
+    tag,
+)
 from app.api.errors import problems
 from app.api.questionnaires import LAST_VERSION
 from app.api.schemas import Channel, Code, Count, Day, In, Localised, Out, example, texts_of
@@ -33,7 +43,10 @@ RATING_WINDOW = 90
 INVITATION = 30
 
 STANDING = {
-    "title": {"vi": "Đánh giá việc giải quyết thủ tục hành chính năm 2023"},
+    "title": {
+        "vi": "Đánh giá việc giải quyết thủ tục hành chính năm 2023",
+        "en": "Rating of administrative procedures, 2023",
+    },
     "questionnaire": "nd118-2025",
     "version": 1,
     "opens_on": "2023-01-01",
@@ -43,6 +56,7 @@ STANDING = {
     "rating_window_days": 90,
     "invitation_days": 30,
 }
+LISTED = {"code": "tthc-2023"} | {n: said for n, said in STANDING.items() if n != "agencies"}
 ISSUED = {"issued": 17, "returned": 17, "invalid": 0}
 
 
@@ -56,11 +70,15 @@ class SurveyIn(In):
     version: Annotated[StrictInt, Field(ge=1, le=LAST_VERSION)]
     opens_on: Day
     closes_on: Day | None = None
-    agencies: Annotated[list[Code], Field(min_length=1, max_length=AGENCIES)] | None = None
-    peer_group: Code | None = None
+    agencies: Annotated[list[Code], Field(min_length=1, max_length=AGENCIES)] | None = Field(
+        default=None, description="Codes of the agencies it covers; null: those of the peer group"
+    )
+    peer_group: Code | None = Field(
+        default=None, description="Code of the peer group it covers; null: `agencies` are named"
+    )
     rating_window_days: Annotated[StrictInt, Field(ge=1, le=LONGEST_WINDOW)] = RATING_WINDOW
     invitation_days: Annotated[StrictInt, Field(ge=1, le=LONGEST_WINDOW)] | None = Field(
-        default=INVITATION, description="How long an invitation is good; null: none is issued"
+        default=INVITATION, description="Days for which an invitation is good; null: none is issued"
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -71,10 +89,8 @@ class SurveyIn(In):
             yield Fault("/agencies", "one-of-agencies-or-peer-group")
 
 
-class SurveyOut(Out):
-    """A survey of the catalogue."""
-
-    model_config = ConfigDict(json_schema_extra=example({"code": "tthc-2023", **STANDING}))
+class ListedSurvey(Out):
+    """A survey as lists show it: the agencies that it names are told by itself."""
 
     code: str
     title: Localised
@@ -82,10 +98,30 @@ class SurveyOut(Out):
     version: int
     opens_on: date
     closes_on: date | None
-    agencies: list[str] | None
-    peer_group: str | None
+    peer_group: str | None = Field(
+        description="Code of the peer group it covers; null: agencies are named"
+    )
     rating_window_days: int
     invitation_days: int | None
+
+
+class SurveyPage(Out):
+    """Surveys in the order of their codes."""
+
+    model_config = ConfigDict(json_schema_extra=example({"items": [LISTED], "next_cursor": None}))
+
+    items: list[ListedSurvey]
+    next_cursor: str | None
+
+
+class SurveyOut(ListedSurvey):
+    """A survey of the catalogue."""
+
+    model_config = ConfigDict(json_schema_extra=example({"code": "tthc-2023", **STANDING}))
+
+    agencies: list[str] | None = Field(
+        description="Codes of the agencies it covers; null: those of the peer group"
+    )
 
 
 class DistributionIn(In):
@@ -121,6 +157,25 @@ class DistributionOut(Out):
     issued: int
     returned: int
     invalid: int
+
+
+@router.get("", operation_id="list_surveys", responses=problems(AgencyNotFoundError))
+async def list_surveys(
+    session: Session,
+    _caller: FormReader,
+    paging: Paging,
+    agency: Annotated[Code | None, Query(description="Only those that cover it")] = None,
+    open_on: Annotated[Day | None, Query(description="Only those open on that day")] = None,
+    cursor: CodeCursor = None,
+) -> SurveyPage:
+    """Surveys in the order of their codes, a page at a time.
+
+    With `agency` and `open_on` those by which the agency can be rated on that day.
+    """
+    rows = await surveys.list_page(session, agency, open_on, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.code)
+    items = [ListedSurvey.model_validate(row) for row in page]
+    return SurveyPage(items=items, next_cursor=following)
 
 
 @router.put(
@@ -160,7 +215,7 @@ async def put_survey(
 
 @router.get("/{survey}", operation_id="get_survey", responses=problems(SurveyNotFoundError))
 async def get_survey(
-    survey: Code, response: Response, session: Session, _caller: CatalogueReader
+    survey: Code, response: Response, session: Session, _caller: FormReader
 ) -> SurveyOut:
     """A survey."""
     row = await surveys.get(session, survey)

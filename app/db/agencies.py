@@ -1,11 +1,11 @@
 """Agencies, their counters and their successors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -30,16 +30,18 @@ async def get(session: AsyncSession, code: str, pointer: str = "/path/agency") -
     return found
 
 
-async def list_page(session: AsyncSession, after: str, limit: int) -> Sequence[Agency]:
-    """Up to `limit` agencies whose codes come after the given one."""
-    stmt = select(Agency).where(col(Agency.code) > after).order_by(col(Agency.code)).limit(limit)
+async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[Agency]:
+    """Up to `limit` agencies after the one named; raises InvalidError when there is none such."""
+    stmt = await catalogue.page(session, select(Agency), col(Agency.code), after, limit)
     return (await session.scalars(stmt)).all()
 
 
-async def codes(session: AsyncSession, limit: int) -> Sequence[str]:
-    """Up to `limit` agencies' codes."""
-    stmt = select(col(Agency.code)).order_by(col(Agency.code)).limit(limit)
-    return (await session.scalars(stmt)).all()
+async def other_than(session: AsyncSession, codes: Collection[str], prefix: str) -> str | None:
+    """The first agency that is none of these, and whose code does not begin so."""
+    stmt = select(func.min(col(Agency.code))).where(
+        col(Agency.code).not_in(codes), not_(col(Agency.code).startswith(prefix, autoescape=True))
+    )
+    return await session.scalar(stmt)
 
 
 async def of_codes(session: AsyncSession, wanted: Sequence[str]) -> Sequence[Agency]:
@@ -123,6 +125,19 @@ async def counter_names(session: AsyncSession, agency: str) -> dict[str, Mapping
     return dict((await session.execute(stmt)).all())
 
 
+async def list_counters(
+    session: AsyncSession, agency: str, after: str | None, limit: int
+) -> Sequence[Counter]:
+    """Up to `limit` counters of the agency after the one named.
+
+    Raises AgencyNotFoundError, or InvalidError when the agency has no counter of that code.
+    """
+    await get(session, agency)
+    own = select(Counter).where(col(Counter.agency) == agency)
+    stmt = await catalogue.page(session, own, col(Counter.code), after, limit)
+    return (await session.scalars(stmt)).all()
+
+
 async def put_counter(
     session: AsyncSession, agency: str, code: str, name: Mapping[str, str], expected: Expected
 ) -> Counter:
@@ -134,10 +149,10 @@ async def put_counter(
 
 async def succeed(
     session: AsyncSession, code: str, shares: Mapping[str, Decimal], on: date
-) -> Agency:
+) -> tuple[Agency, bool]:
     """End the agency on the day before `on` and record who takes over which share.
 
-    Said again in the same words it changes nothing; otherwise raises AlreadySucceededError.
+    With it, whether just that was recorded before; anything else raises AlreadySucceededError.
     """
     held = await get(session, code)
     rules.check_succession(code, held.valid_from, shares, on)
@@ -152,7 +167,7 @@ async def succeed(
         (row.successor, row.share, row.takes_effect_on) for row in await session.scalars(stmt)
     }
     if recorded == {(successor, share, on) for successor, share in shares.items()}:
-        return held
+        return held, True
     if recorded:
         raise AlreadySucceededError
     await session.execute(insert(AgencySuccession), rows)
@@ -162,4 +177,4 @@ async def succeed(
         .values(valid_to=on - timedelta(days=1), revision=col(Agency.revision) + 1)
     )
     await session.refresh(held)
-    return held
+    return held, False

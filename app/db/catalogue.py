@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Update, false, inspect, select, text, update
+from sqlalchemy import ColumnElement, Select, Update, false, inspect, select, text, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 
 from app.db.tables import SQLModel
-from app.domain.errors import PreconditionFailedError
+from app.domain.errors import Fault, InvalidError, PreconditionFailedError
 
 Row = TypeVar("Row", bound=SQLModel)
+Columns = TypeVarTuple("Columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +105,21 @@ async def missing(
         return set()
     found = await session.scalars(select(column).where(column.in_(wanted)))
     return wanted - set(found)
+
+
+async def page(
+    session: AsyncSession,
+    stmt: Select[*Columns],
+    code: ColumnElement[str] | Mapped[str],
+    after: str | None,
+    limit: int,
+) -> Select[*Columns]:
+    """The statement for up to `limit` of its rows in the order of the code, after the one named.
+
+    Raises InvalidError when it has no row of that code.
+    """
+    if after is not None:
+        if await session.scalar(stmt.with_only_columns(code).where(code == after)) is None:
+            raise InvalidError(Fault("/query/cursor", "bad-cursor"))
+        stmt = stmt.where(code > after)
+    return stmt.order_by(code).limit(limit)

@@ -73,26 +73,24 @@ async def events(session: AsyncSession, dossier: Dossier) -> Sequence[DossierEve
 
 
 async def list_page(
-    session: AsyncSession, agency: str, wanted: Wanted, cursor: str | None, limit: int
-) -> tuple[Sequence[Dossier], str | None]:
-    """Up to `limit` of the dossiers that are wanted, and the cursor of the page that follows.
+    session: AsyncSession, agency: str, wanted: Wanted, after: str | None, limit: int
+) -> Sequence[Dossier]:
+    """Up to `limit` of the dossiers that are wanted, after the one that the cursor names.
 
     Raises InvalidError when the cursor is of another list.
     """
     owner = await agencies.get(session, agency)
     order = [col(Dossier.due_at), col(Dossier.code)] if wanted.by_due_time else [col(Dossier.code)]
     stmt = select(Dossier).where(col(Dossier.agency_id) == owner.id, *_conditions(wanted))
-    if cursor is not None:
-        place = _place(cursor, wanted)
+    if after is not None:
+        place = _place(after, wanted)
         if await session.get(Dossier, (owner.id, place[-1])) is None:
             raise InvalidError(Fault("/query/cursor", "bad-cursor"))
         stmt = stmt.where(tuple_(*order) > tuple_(*place))
-    rows = (await session.scalars(stmt.order_by(*order).limit(limit + 1))).all()
-    following = _cursor(rows[limit - 1], wanted) if len(rows) > limit else None
-    return rows[:limit], following
+    return (await session.scalars(stmt.order_by(*order).limit(limit))).all()
 
 
-def _cursor(last: Dossier, wanted: Wanted) -> str:
+def cursor(last: Dossier, wanted: Wanted) -> str:
     """What the page that ends with this dossier says of where the next begins."""
     if not wanted.by_due_time or last.due_at is None:
         return last.code

@@ -8,15 +8,8 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.db import agencies, funnel, ratings
-from app.db.tables import (
-    Agency,
-    Dossier,
-    Invitation,
-    PeerGroupMember,
-    Survey,
-    SurveyAgency,
-)
+from app.db import agencies, funnel, ratings, surveys
+from app.db.tables import Agency, Dossier, Invitation, Survey
 from app.domain import invitation as rules
 from app.domain.errors import (
     AlreadyRatedError,
@@ -136,21 +129,9 @@ async def withdraw(session: AsyncSession, agency: str, code: str, now: datetime)
 
 async def _inviting(session: AsyncSession, agency: str, now: datetime) -> Survey | None:
     """Of the surveys open today that cover the agency and invite, the one that opened last."""
-    day = local_day(now)
-    named = select(col(SurveyAgency.survey)).where(col(SurveyAgency.agency) == agency)
-    groups = select(col(PeerGroupMember.peer_group)).where(
-        col(PeerGroupMember.agency) == agency,
-        col(PeerGroupMember.valid_from) <= day,
-        col(PeerGroupMember.valid_to).is_(None) | (col(PeerGroupMember.valid_to) >= day),
-    )
     stmt = (
         select(Survey)
-        .where(
-            col(Survey.invitation_days).is_not(None),
-            col(Survey.opens_on) <= day,
-            col(Survey.closes_on).is_(None) | (col(Survey.closes_on) >= day),
-            col(Survey.code).in_(named) | col(Survey.peer_group).in_(groups),
-        )
+        .where(col(Survey.invitation_days).is_not(None), *surveys.open_to(agency, local_day(now)))
         .order_by(col(Survey.opens_on).desc(), col(Survey.code).collate("C").desc())
         .limit(1)
     )

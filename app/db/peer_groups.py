@@ -22,6 +22,12 @@ async def get(session: AsyncSession, code: str, pointer: str = "/path/peer_group
     return group
 
 
+async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[PeerGroup]:
+    """Up to `limit` groups after the one named; raises InvalidError when there is none such."""
+    stmt = await catalogue.page(session, select(PeerGroup), col(PeerGroup.code), after, limit)
+    return (await session.scalars(stmt)).all()
+
+
 async def check_known(session: AsyncSession, code: str | None) -> None:
     """Nothing when no group is named, or one that exists; else raises UnknownReferenceError."""
     if code is not None and await session.get(PeerGroup, code) is None:

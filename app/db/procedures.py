@@ -23,6 +23,12 @@ async def get(session: AsyncSession, code: str) -> Procedure:
     return procedure
 
 
+async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[Procedure]:
+    """Up to `limit` procedures after the one named; raises InvalidError when there is none such."""
+    stmt = await catalogue.page(session, select(Procedure), col(Procedure.code), after, limit)
+    return (await session.scalars(stmt)).all()
+
+
 async def names(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mapping[str, str]]:
     """The names of procedures, by their codes."""
     stmt = select(col(Procedure.code), col(Procedure.name)).where(col(Procedure.code).in_(codes))

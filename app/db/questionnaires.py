@@ -1,9 +1,10 @@
 """Questionnaires: immutable documents, one per version."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -14,6 +15,14 @@ from app.domain import questionnaire
 from app.domain.errors import Fault, QuestionnaireInUseError, QuestionnaireNotFoundError
 
 
+class Versions(NamedTuple):
+    """The versions of a questionnaire, ascending, and the title of the last of them."""
+
+    code: str
+    title: Mapping[str, str]
+    versions: Sequence[int]
+
+
 async def get(session: AsyncSession, code: str, version: int) -> Questionnaire:
     """The version of a questionnaire; raises QuestionnaireNotFoundError."""
     found = await session.get(Questionnaire, (code, version))
@@ -22,6 +31,19 @@ async def get(session: AsyncSession, code: str, version: int) -> Questionnaire:
             Fault("/path/questionnaire", "questionnaire-not-found", {"code": f"{code}@{version}"})
         )
     return found
+
+
+async def list_page(session: AsyncSession, after: str | None, limit: int) -> Sequence[Versions]:
+    """Up to `limit` questionnaires after the one named; raises InvalidError when there is none."""
+    code, version = col(Questionnaire.code), col(Questionnaire.version)
+    title = col(Questionnaire.document)["title"]
+    stmt = select(
+        code,
+        func.array_agg(aggregate_order_by(title, version.desc()))[1],
+        func.array_agg(aggregate_order_by(version, version)),
+    ).group_by(code)
+    stmt = await catalogue.page(session, stmt, code, after, limit)
+    return [Versions(*found) for found in await session.execute(stmt)]
 
 
 async def put(

@@ -6,13 +6,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import ColumnElement, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.db import agencies, catalogue, peer_groups
 from app.db.catalogue import Expected
-from app.db.tables import Distribution, Questionnaire, Survey, SurveyAgency
+from app.db.tables import Distribution, PeerGroupMember, Questionnaire, Survey, SurveyAgency
 from app.domain import questionnaire as forms
 from app.domain.errors import (
     AgencyNotSurveyedError,
@@ -52,6 +52,38 @@ async def get(session: AsyncSession, code: str, pointer: str = "/path/survey") -
     if survey is None:
         raise SurveyNotFoundError(Fault(pointer, "survey-not-found", {"code": code}))
     return survey
+
+
+async def list_page(
+    session: AsyncSession, agency: str | None, day: date | None, after: str | None, limit: int
+) -> Sequence[Survey]:
+    """Up to `limit` surveys after the one named: all, or those for an agency, or open on a day.
+
+    Raises AgencyNotFoundError, or InvalidError when there is no survey of that code.
+    """
+    stmt = await catalogue.page(session, select(Survey), col(Survey.code), after, limit)
+    if agency is not None:
+        await agencies.get(session, agency, "/query/agency")
+    return (await session.scalars(stmt.where(*open_to(agency, day)))).all()
+
+
+def open_to(agency: str | None, day: date | None) -> list[ColumnElement[bool]]:
+    """What is so of a survey for the agency that is open on the day; None: for any, on any day."""
+    named = select(col(SurveyAgency.survey)).where(col(SurveyAgency.agency) == agency)
+    groups = select(col(PeerGroupMember.peer_group)).where(col(PeerGroupMember.agency) == agency)
+    found: list[ColumnElement[bool]] = []
+    if day is not None:
+        groups = groups.where(
+            col(PeerGroupMember.valid_from) <= day,
+            col(PeerGroupMember.valid_to).is_(None) | (col(PeerGroupMember.valid_to) >= day),
+        )
+        found = [
+            col(Survey.opens_on) <= day,
+            col(Survey.closes_on).is_(None) | (col(Survey.closes_on) >= day),
+        ]
+    if agency is not None:
+        found.append(col(Survey.code).in_(named) | col(Survey.peer_group).in_(groups))
+    return found
 
 
 async def with_forms(session: AsyncSession, codes: Sequence[str], pointer: str) -> list[SurveyForm]:

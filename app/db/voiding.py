@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from app.db import agencies, funnel, surveys, tallies
 from app.db.surveys import SurveyForm
-from app.db.tables import Rating, Survey
+from app.db.tables import Agency, Rating, Survey
 from app.domain.errors import AlreadyVoidedError, Fault, InvalidError, RatingNotFoundError
 
 # In the order in which a submit takes its locks: the rating, its tally rows, its funnel row.
@@ -60,12 +60,7 @@ async def void(
     key = {"agency_id": owner.id, "id": rating_id}
     values = {"at": said.at, "by": said.by, "reason": said.reason, "released": said.rate_again}
     done = await session.scalar(_VOID, {**key, **values})
-    stmt = select(Rating, col(Survey.code)).join(Survey, col(Survey.id) == Rating.survey_id)
-    stmt = stmt.where(col(Rating.agency_id) == owner.id, col(Rating.id) == rating_id)
-    row = (await session.execute(stmt.execution_options(populate_existing=True))).one_or_none()
-    if row is None:
-        raise RatingNotFoundError(Fault("/path/rating", RatingNotFoundError.code))
-    rating, survey = row
+    rating, survey = await _get(session, owner, rating_id)
     if done:
         return rating, survey, False
     if rating.void_reason != said.reason:
@@ -77,10 +72,29 @@ async def void(
     return rating, survey, replayed
 
 
+async def get(session: AsyncSession, agency: str, rating_id: UUID) -> tuple[Rating, SurveyForm]:
+    """A rating of the agency with the form that it answers.
+
+    Raises AgencyNotFoundError or RatingNotFoundError.
+    """
+    rating, survey = await _get(session, await agencies.get(session, agency), rating_id)
+    (form,) = await surveys.with_forms(session, [survey], "/path/rating")
+    return rating, form
+
+
+async def _get(session: AsyncSession, owner: Agency, rating_id: UUID) -> tuple[Rating, str]:
+    stmt = select(Rating, col(Survey.code)).join(Survey, col(Survey.id) == Rating.survey_id)
+    stmt = stmt.where(col(Rating.agency_id) == owner.id, col(Rating.id) == rating_id)
+    row = (await session.execute(stmt.execution_options(populate_existing=True))).one_or_none()
+    if row is None:
+        raise RatingNotFoundError(Fault("/path/rating", RatingNotFoundError.code))
+    return row[0], row[1]
+
+
 async def list_page(
     session: AsyncSession, agency: str, wanted: Wanted, after: UUID | None, limit: int
-) -> tuple[Sequence[tuple[Rating, SurveyForm]], UUID | None]:
-    """Up to `limit` ratings with the forms that they answer, and after which the next page begins.
+) -> Sequence[tuple[Rating, SurveyForm]]:
+    """Up to `limit` ratings after the one named, with the forms that they answer.
 
     Raises AgencyNotFoundError, SurveyNotFoundError, or InvalidError when `after` is none of its.
     """
@@ -96,9 +110,8 @@ async def list_page(
         if await session.get(Rating, (owner.id, after)) is None:
             raise InvalidError(Fault("/query/cursor", "bad-cursor"))
         stmt = stmt.where(col(Rating.id) > after)
-    rows = (await session.execute(stmt.order_by(col(Rating.id)).limit(limit + 1))).all()
-    page, following = rows[:limit], rows[limit - 1][0].id if len(rows) > limit else None
-    codes = sorted({code for _, code in page})
+    rows = (await session.execute(stmt.order_by(col(Rating.id)).limit(limit))).all()
+    codes = sorted({code for _, code in rows})
     forms = await surveys.with_forms(session, codes, "/query/survey")
     answered = dict(zip(codes, forms, strict=True))
-    return [(rating, answered[code]) for rating, code in page], following
+    return [(rating, answered[code]) for rating, code in rows]

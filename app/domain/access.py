@@ -23,7 +23,7 @@ SCOPES = frozenset(
     }
 )
 
-# What a device's key carries instead: it submits ratings, and nothing else.
+# What a device's key carries instead: it reads forms and submits ratings, and nothing else.
 DEVICE_SCOPE = "device"
 
 # Devices and people are known by names that begin so; no API key may be taken for one of them.

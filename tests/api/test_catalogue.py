@@ -206,6 +206,7 @@ async def test_a_successor_takes_over_when_an_agency_ends(client, make):
     body = {"successors": shares, "on": "2025-03-01"}
     answers = [await client.post("/v1/agencies/A1/succession", json=body) for _ in "12"]
     assert [answer.status_code for answer in answers] == [201, 201]
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
     assert answers[0].json()["agency"]["valid_to"] == "2025-02-28"
     other = {"successors": [{"agency": "A2", "share": 1}], "on": "2025-03-01"}
     refused = await client.post("/v1/agencies/A1/succession", json=other)
