@@ -1,6 +1,7 @@
 """`python -m hailong_conformance BASE_URL KEY`: tries a server, and says what it does not keep."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -24,7 +25,7 @@ CHECKS: tuple[Check, ...] = (
     *webhooks.CHECKS,
     *protocol.LAST,
 )
-BROKEN, NOT_READY = 1, 2
+BROKEN, NOT_READY, INTERRUPTED = 1, 2, 130
 LARGEST_PORT = 65535
 
 
@@ -62,7 +63,13 @@ def run(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try the server that is named: 0 when it keeps everything, 1 when not, 2 when untried."""
-    said = _parser().parse_args(arguments)
+    try:
+        return _main(_parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _main(said: argparse.Namespace) -> int:
     chosen = [one for one in CHECKS if not said.only or one.name in said.only]
     console = Console(stderr=said.json)
     try:
@@ -138,4 +145,6 @@ def _place(text: str) -> tuple[str, int]:
 
 
 if __name__ == "__main__":
+    # However it is ended, its webhooks must not stay behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -75,7 +75,7 @@ class Make:
         """A key with these scopes (all of them when none is named)."""
         key = new_key()
         limited = None if agencies is None else frozenset(agencies)
-        caller = Caller("test", frozenset(scopes) or SCOPES, limited)
+        caller = Caller(more.get("name", "test"), frozenset(scopes) or SCOPES, limited)
         await keys.create(self.session, key, caller, self.now, more.get("expires_at"))
         await self.session.commit()
         return key

@@ -15,13 +15,13 @@ from typing import Any, Self
 import httpx
 import structlog
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import ClaimError, ExpiredTokenError, InvalidKeyIdError, JoseError
 from joserfc.jwk import JWKRegistry, Key, KeySet
 from joserfc.jws import JWSRegistry
 
 from app.db.keys import hashed
 from app.domain.access import PERSON_NAME, SCOPES, Caller, IssuerUnavailableError
-from app.domain.errors import CredentialUnknownError
+from app.domain.errors import CredentialUnknownError, Fault
 from app.settings import Settings, is_protected
 
 # Signatures that only the issuer can make. With `none` anybody could, and with HS256 whoever
@@ -33,6 +33,7 @@ LONGEST_TOKEN = 16_384
 LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, section 2
 MOST_REMEMBERED = 10_000
 ALL_AGENCIES = "*"
+IN_HEADER = "/header/Authorization"
 
 ANSWER_SECONDS = 5
 ASKED_AGAIN = timedelta(seconds=5)
@@ -100,7 +101,7 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Accepted:
     """A token that was found to be the issuer's: whose it is, until when, and by which keys."""
 
     caller: Caller
@@ -115,7 +116,7 @@ class Tokens:
         self._address = issuer
         self._settings = settings
         self._issuer = Issuer(issuer)
-        self._checked: dict[bytes, Checked] = {}
+        self._checked: dict[bytes, Accepted] = {}
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -135,10 +136,10 @@ class Tokens:
                 self._checked.clear()
             self._checked[name] = held
         if held.ends_at <= now.timestamp():
-            raise CredentialUnknownError
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-expired"))
         return held.caller
 
-    async def _check(self, token: str, keys: KeySet, now: datetime) -> Checked:
+    async def _check(self, token: str, keys: KeySet, now: datetime) -> Accepted:
         try:
             try:
                 claims = self._claims(token, keys, now)
@@ -147,10 +148,17 @@ class Tokens:
                 claims = self._claims(token, keys, now)
         except InvalidKeyIdError as error:
             # It may be a new key of an issuer that cannot be asked.
-            raise IssuerUnavailableError if self._issuer.away else CredentialUnknownError from error
-        except (JoseError, ValueError, TypeError) as error:
-            raise CredentialUnknownError from error
-        return Checked(self._granted(claims), claims["exp"] + self._leeway, keys)
+            if self._issuer.away:
+                raise IssuerUnavailableError from error
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-not-genuine")) from error
+        except ExpiredTokenError as error:
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-expired")) from error
+        except ClaimError as error:
+            named = {"claim": error.claim}
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-claim", named)) from error
+        except (JoseError, ValueError, TypeError, RecursionError) as error:
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-not-genuine")) from error
+        return Accepted(self._granted(claims), claims["exp"] + self._leeway, keys)
 
     @property
     def _leeway(self) -> int:
@@ -159,10 +167,13 @@ class Tokens:
     def _claims(self, token: str, keys: KeySet, now: datetime) -> Mapping[str, Any]:
         """What a token says; raises JoseError unless the issuer said it, to us, and for now."""
         if len(token) > LONGEST_TOKEN:
-            raise CredentialUnknownError
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-not-genuine"))
         # Header fields that are not known are ignored (RFC 7515, section 4); `crit` is heeded.
         registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
-        claims = jwt.decode(token, keys, ALGORITHMS, registry).claims
+        read = jwt.decode(token, keys, ALGORITHMS, registry)
+        if read.header.get("crit") == []:  # RFC 7515, section 4.1.11
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-not-genuine"))
+        claims = read.claims
         jwt.JWTClaimsRegistry(
             int(now.timestamp()),
             self._leeway,
@@ -177,7 +188,7 @@ class Tokens:
         """Who it is and what for; raises CredentialUnknownError for a name that cannot be one."""
         subject: str = claims["sub"]
         if len(subject) > LONGEST_SUBJECT or not subject.isprintable():
-            raise CredentialUnknownError
+            raise CredentialUnknownError(Fault(IN_HEADER, "token-claim", {"claim": "sub"}))
         scopes = SCOPES & _words(claims.get(self._settings.oidc_scopes_claim))
         return Caller(f"{PERSON_NAME}{subject}", scopes, self._agencies(claims))
 

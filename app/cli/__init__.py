@@ -83,9 +83,13 @@ def import_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON or CSV.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all, store nothing.")] = False,  # noqa: FBT002 -- typer reads a flag so
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 -- typer reads a flag so
+    errors: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write all errors there, for Excel (CSV).")
+    ] = None,
 ) -> None:
     """Store the rows of a file; exits 1 when some were rejected."""
-    imports.run(Settings(), kind, file, dry_run=dry_run, as_json=as_json)
+    asked = imports.Asked(kind, file, dry_run, errors)
+    imports.run(Settings(), asked, as_json=as_json)
 
 
 @app.command()
@@ -123,7 +127,7 @@ def main() -> None:
     ) as error:
         sys.exit(f"hailong: {error}")
     except ValidationError as error:
-        names = ", ".join(f"HAILONG_{str(one['loc'][0]).upper()}" for one in error.errors())
-        sys.exit(f"hailong: {names}: {error.errors()[0]['msg']}")
+        told = [f"HAILONG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
+        sys.exit("\n".join(f"hailong: {one}" for one in told))
     except DomainError as error:
         sys.exit(f"hailong: {keys.explain(error)}")

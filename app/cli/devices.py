@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.api import texts
 from app.api.faults import CODE_PATTERN
@@ -61,7 +61,8 @@ def list_devices() -> None:
         async with opened_session() as opened:
             return await devices.list_all(opened)
 
-    table = Table("code", "agency", "counter", "created", "revoked", "last number", "missing")
+    names = ("code", "agency", "counter", "created", "revoked", "last number", "missing")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for device, arrivals in asyncio.run(load()):
         days = (device.created_at, device.revoked_at)
         table.add_row(

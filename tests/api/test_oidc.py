@@ -8,19 +8,23 @@ import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 import pytest
 from cli.processes import free_port, wait_until
-from conftest import NOW, REFERENCE_KEY
+from conftest import NOW, REFERENCE_KEY, driver
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from issuer import AUDIENCE, Issuer, new_key
+from joserfc import jws
 from joserfc.jwk import ECKey, OctKey
 from pydantic import ValidationError
+from sqlalchemy import text
 
 from app.api.oidc import Tokens
+from app.db.limits import Quotas
 from app.domain.access import SCOPES
 from app.domain.errors import CredentialUnknownError
 from app.settings import Settings
@@ -58,8 +62,8 @@ def settings(issuer):
 
 @pytest.fixture
 def ask(anonymous):
-    async def asked(token, path="/v1/agencies", **query):
-        headers = {"Authorization": f"Bearer {token}"}
+    async def asked(token, path="/v1/agencies", language="vi", **query):
+        headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
         return await anonymous.get(path, headers=headers, params=query)
 
     return asked
@@ -72,6 +76,14 @@ async def test_who_signs_in_does_what_the_scopes_of_the_token_say(ask, issuer):
         answer = await ask(issuer.token(NOW, scope))
         assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing"), scope
         assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope"'
+
+
+async def test_a_person_has_one_quota_whatever_the_token(ask, issuer, app, connection):
+    await connection.execute(text("SELECT 1"))  # so that what the driver writes is undone as well
+    app.state.quotas = Quotas(partial(driver, connection), 3)
+    tokens = [issuer.token(NOW, ALL, jti=str(number)) for number in range(4)]
+    assert len(set(tokens)) == 4
+    assert [(await ask(token)).status_code for token in tokens] == [200, 200, 200, 429]
 
 
 async def test_no_token_makes_a_device_of_its_bearer(anonymous, issuer):
@@ -210,6 +222,14 @@ async def test_header_fields_that_nobody_knows_are_passed_over_but_for_critical_
     assert (await ask(passed)).status_code == 200
     parts = forged(issuer, {"alg": "RS256", "kid": "first", "crit": ["x"], "x": 1})
     assert (await ask(parts)).status_code == 401
+    assert (await ask(issuer.token(NOW, ALL, header={"crit": []}))).status_code == 401
+
+
+async def test_claims_that_nest_without_end_are_no_claims_of_ours(ask, issuer):
+    deep = 3000 * "[" + 3000 * "]"
+    header = {"alg": "RS256", "kid": "first"}
+    token = jws.serialize_compact(header, f'{{"sub": {deep}}}'.encode(), issuer.key)
+    assert (await ask(token)).status_code == 401
 
 
 def encoded(part):
@@ -251,6 +271,27 @@ async def test_nobody_can_sign_for_the_issuer(ask, issuer):
     statuses = {name: (await ask(token)).status_code for name, token in bad.items()}
     assert statuses == dict.fromkeys(bad, 401)
     assert (await ask(good)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("claims", "code", "words"),
+    [
+        ({"exp": MOMENT - 3600}, "token-expired", "expired"),
+        ({"aud": "somebody-else"}, "token-claim", "claim aud is"),
+        ({"iss": "https://other.example"}, "token-claim", "claim iss is"),
+        ({"sub": None}, "token-claim", "claim sub is"),
+        ({"nbf": MOMENT + 3600}, "token-claim", "claim nbf is"),
+        ({"sub": "a\nb"}, "token-claim", "claim sub is"),
+        ({"key": new_key("first")}, "token-not-genuine", "not signed by"),
+    ],
+)
+async def test_who_is_refused_is_told_what_of_the_token_is_wrong(ask, issuer, claims, code, words):
+    answer = await ask(issuer.token(NOW, ALL, **claims))
+    assert (answer.status_code, answer.json()["code"]) == (401, "credential-unknown")
+    (fault,) = answer.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == ("/header/Authorization", code)
+    english = await ask(issuer.token(NOW, ALL, **claims), language="en")
+    assert words in english.json()["detail"]
 
 
 async def test_a_key_without_a_name_is_enough_when_there_is_one_only(ask, issuer):

@@ -23,6 +23,10 @@ from cli.processes import (
 )
 
 NOTICE = ROOT / "tests" / "data" / "khanhhoa_notice_2022_counts.csv"
+TRIED = (
+    "INSERT INTO agency (code, name, kind, valid_from, revision) "
+    """VALUES ('zz-conformance-1', '{"vi": "Chạy thử"}', 'department', '2020-01-01', 1)"""
+)
 KEY_OF_REFUSED = "the key of a refused demonstration"
 LIVE = re.compile(r"(?:Trước|Sau) \(\w+\) +(\S+ %) +\((\d+)/(\d+) câu trả lời, n = (\d+)\)")
 
@@ -79,6 +83,7 @@ def later(demonstration: Demonstration, service: Service, external_server: str) 
             lambda: run(service.data, "demo", "--once", admin_key=KEY_OF_REFUSED),
             lambda: run(none, "migrate", database_url=url),
         )
+        query(url, TRIED)
         shown = run(none, "demo", "--once", database_url=url)
         return Later(again, refused, migrated, shown, url, (none / "pg").exists())
 

@@ -103,3 +103,14 @@ def test_a_refusal_stops_the_database_that_was_started_for_it(
 def test_a_refusal_beside_a_service_leaves_it_running(service: Service, refused: Refused) -> None:
     assert refused
     assert service.is_ready()
+
+
+def test_each_setting_that_cannot_be_has_a_line_of_its_own(fresh: Path) -> None:
+    said = run(fresh, "migrate", port="abc", workers="99")
+    assert said.returncode == 1
+    told = sorted(said.stderr.splitlines())
+    assert [line.partition(": Input should be ")[0] for line in told] == [
+        "hailong: HAILONG_PORT",
+        "hailong: HAILONG_WORKERS",
+    ]
+    assert "64" in told[1]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from subprocess import CompletedProcess
@@ -180,6 +181,28 @@ def test_an_unknown_key_and_a_server_that_is_none_are_told_in_a_line(service):
     nobody = tries("http://127.0.0.1:9", "--only", "head")
     assert nobody.returncode == 2
     assert len(nobody.stdout.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("ended", [signal.SIGTERM, signal.SIGINT])
+def test_who_ends_it_leaves_no_webhook_behind(service, ended):
+    def listening():
+        found = [hook["id"] for hook in service.get("/v1/webhooks?limit=500").json()["items"]]
+        return any(code.startswith(PREFIX) for code in found)
+
+    command = [sys.executable, "-m", "hailong_conformance", address_of(service), ADMIN_KEY]
+    chosen = ["--yes", "--only", "webhook-retry", "--webhook-receiver", "127.0.0.1:0"]
+    with subprocess.Popen(
+        [*command, *chosen],
+        cwd=ROOT,
+        env={"PATH": "", "NO_PROXY": "*"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as kit_itself:
+        wait_until(listening, "it does not subscribe")
+        kit_itself.send_signal(ended)
+        _, complaint = kit_itself.communicate(timeout=PATIENCE)
+    assert (kit_itself.returncode, complaint) == (130, b"")
+    assert not listening()
 
 
 def test_a_server_with_a_quota_and_for_public_receivers_only_is_tried_as_such(service):

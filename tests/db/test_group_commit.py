@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
 
@@ -241,6 +242,43 @@ async def test_what_a_process_remembers_is_forgotten_when_another_changes_it(com
         await asyncio.sleep(0.01)
     assert survey.closes_on is not None
     assert granted.ends_at is not None
+    listening.cancel()
+    await asyncio.wait([listening])
+
+
+async def test_what_was_read_before_a_change_is_not_remembered_after_it(committed, committing):
+    key = await committed.key()
+    read, go_on = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slow():
+        async with sessions(committing)() as session:
+            yield session
+        read.set()
+        await go_on.wait()
+
+    known = Known(slow)
+    listening = asyncio.create_task(known.listen(partial(own_connection, committing)))
+    go_on.set()
+    for _ in range(500):
+        if (await known.credential(key)) is (await known.credential(key)):
+            break
+        await asyncio.sleep(0.01)
+    other = await committed.key()
+    go_on.clear()
+    read.clear()
+    asking = asyncio.create_task(known.credential(other))
+    await read.wait()
+    generation = known._generation  # noqa: SLF001 -- nothing else tells that a change was heard of
+    await committed.session.execute(text("UPDATE api_key SET revoked_at = now()"))
+    await committed.session.commit()
+    for _ in range(500):
+        if known._generation > generation:  # noqa: SLF001 -- as above
+            break
+        await asyncio.sleep(0.01)
+    go_on.set()
+    assert (await asking).ends_at is None
+    assert (await known.credential(other)).ends_at is not None
     listening.cancel()
     await asyncio.wait([listening])
 
