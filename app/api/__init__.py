@@ -23,6 +23,7 @@ from app.api import (
     sample_size,
     self_assessments,
     service,
+    successions,
     survey_invitations,
     surveys,
     tally_sheets,
@@ -37,6 +38,7 @@ ROUTERS = tuple(
         ratings,  # first, because routes are tried in turn and these two are asked most
         publications,
         agencies,
+        successions,
         peer_groups,
         procedures,
         questionnaires,

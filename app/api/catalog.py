@@ -70,8 +70,10 @@ class FormOut(Out):
     """A form in which a dataset can be had."""
 
     type_: Literal["dcat:Distribution"] = Field(default="dcat:Distribution", alias="@type")
-    download_url: str
-    media_type: str
+    download_url: str = Field(
+        description="Path below the address of the service; no key is needed once it is published"
+    )
+    media_type: str = Field(description="Media type (IANA) of what is there")
 
 
 class DatasetOut(EditionOut):
@@ -81,8 +83,10 @@ class DatasetOut(EditionOut):
 
     type_: Literal["dcat:Dataset"] = Field(default="dcat:Dataset", alias="@type")
     name: str = Field(description="The title in the reader's language")
-    temporal: TemporalOut
-    distribution: list[FormOut]
+    temporal: TemporalOut = Field(description="The months that its figures are of")
+    distribution: list[FormOut] = Field(
+        description="The document as JSON and, once published, the data package as ZIP"
+    )
 
 
 class CatalogOut(Out):
@@ -90,9 +94,13 @@ class CatalogOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example(CATALOG))
 
-    context: dict[str, Any] = Field(default=CONTEXT, alias="@context")
+    context: dict[str, Any] = Field(
+        default=CONTEXT,
+        alias="@context",
+        description="JSON-LD: which terms of DCAT and Dublin Core the fields are",
+    )
     type_: Literal["dcat:Catalog"] = Field(default="dcat:Catalog", alias="@type")
-    name: str
+    name: str = Field(description="Of the catalogue, in the reader's language")
     items: list[DatasetOut]
     next_cursor: str | None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api import errors, security
+from app.api import errors, security, terms
 
 TITLE = "hailong"
 DESCRIPTION = """\
@@ -31,47 +31,21 @@ TAGS = {
     "service": "The service itself",
 }
 
-# What parameters mean that do not say so themselves: the same wherever they are.
-PARAMETERS = {
-    "agency": "Code of an agency, e.g. H32.15",
-    "channel": "Where forms are answered",
-    "code": "Code of a problem, as in its `code`",
-    "counter": "Code of a counter, unique within its agency",
-    "criterion": "Code of a criterion, or `overall`",
-    "edition": "Code of an edition",
-    "kind": "What the rows are",
-    "limit": "The most entries on a page",
-    "method": "A method and its version, e.g. top2-share@1",
-    "operation": "Id of an operation",
-    "owner": "Code of a peer group or of an agency",
-    "peer_group": "Code of a peer group",
-    "period": "2022, 2022-Q3 or 2022-07",
-    "procedure": "Code of a procedure, e.g. 1.010708",
-    "questionnaire": "Code of a questionnaire",
-    "source": "Who published the figures, e.g. sipas",
-    "survey": "Code of a survey",
-    "token": "Token of an invitation",
-    "version": "Version of the questionnaire, from 1",
-    "webhook": "Id of a webhook, chosen by who creates it",
-}
-
 # Answers that nobody may keep, or that are sent before their end is known.
 UNTAGGED = {
     "export_dossiers",
     "export_ratings",
-    "get_invitation_qr",
     "get_operation_errors",
     "open_invitation",
 }
-HEADERS = {
-    "ETag": {
-        "description": "Names what was answered; sent back as `If-None-Match` or `If-Match`",
-        "schema": {"type": "string"},
-    },
-    "Retry-After": {
-        "description": "After how many seconds to send the same again",
-        "schema": {"type": "integer"},
-    },
+EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id")
+# What only some answers carry.
+CARRIED = {
+    ("get_edition", "200"): ("Repr-Digest",),
+    ("get_latest_edition", "200"): ("Content-Location", "Repr-Digest"),
+    ("get_operation", "200"): ("Retry-After",),
+    ("import_rows", "202"): ("ETag", "Location", "Retry-After"),
+    ("send_rating", "303"): ("Location",),
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",
@@ -122,6 +96,7 @@ LINKS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "issue_invitation": {"revoke_invitation": _DOSSIER, **_invited("token")},
     "issue_survey_invitations": _invited("items/0/invitation/token"),
     "submit_rating": {
+        "get_rating": {"agency": f"{_BODY}agency", "rating": f"{_BODY}id"},
         "void_rating": {"agency": f"{_BODY}agency", "rating": f"{_BODY}id"},
         "list_ratings": {"agency": f"{_BODY}agency"},
     },
@@ -165,7 +140,7 @@ def _add(contract: dict[str, Any], app: FastAPI) -> None:
     rows = components["schemas"]["BatchIn"]["properties"]["ratings"]
     rows["items"] = {"$ref": "#/components/schemas/RatingIn"}
     del components["schemas"]["JsonValue"]
-    components["headers"] = HEADERS
+    components["headers"] = terms.HEADERS
     components["parameters"] = {"If-None-Match": IF_NONE_MATCH}
     issuer = app.state.settings.oidc_issuer
     components["securitySchemes"]["OpenIdConnect"] = security.scheme(issuer)
@@ -175,13 +150,17 @@ def _add(contract: dict[str, Any], app: FastAPI) -> None:
         for method, operation in path.items():
             operation["summary"] = operation["description"].split("\n")[0].rstrip(".")
             for parameter in operation.get("parameters", ()):
-                parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
+                parameter.setdefault("description", terms.PARAMETERS.get(parameter["name"], ""))
             _tag(method, operation)
+            _say_where_to_go_on(operation)
             _say_when_to_retry(operation["responses"])
+            _say_what_it_carries(operation)
             _put_json_first(operation["responses"])
             _link(operation)
             named |= {code for said in operation["responses"].values() for code in _codes(said)}
     for schema in components["schemas"].values():
+        for name, field in schema.get("properties", {}).items():
+            terms.describe(name, field)
         if "examples" in schema:
             schema["examples"] = [
                 _whole(example, schema, components["schemas"]) for example in schema["examples"]
@@ -216,7 +195,13 @@ def _codes(answer: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _tag(method: str, operation: dict[str, Any]) -> None:
-    """Say of what is read that it has an ETag, and is not sent again to who holds it."""
+    """Say of what is read that it has an ETag, and is not sent again to who holds it.
+
+    Of an entry that is put, its new ETag is answered.
+    """
+    if method == "put":
+        for status in {"200", "201"} & operation["responses"].keys():
+            operation["responses"][status].setdefault("headers", {}).update(_header("ETag"))
     if method != "get" or operation["operationId"] in UNTAGGED:
         return
     held = {"$ref": "#/components/parameters/If-None-Match"}
@@ -228,10 +213,23 @@ def _tag(method: str, operation: dict[str, Any]) -> None:
     }
 
 
+def _say_where_to_go_on(operation: Mapping[str, Any]) -> None:
+    """Say of a list that it links to its next page."""
+    if {"cursor", "limit"} <= {one.get("name") for one in operation.get("parameters", ())}:
+        operation["responses"]["200"].setdefault("headers", {}).update(_header("Link"))
+
+
 def _say_when_to_retry(responses: Mapping[str, Any]) -> None:
     for status in ("429", "503"):
         if status in responses:
             responses[status].setdefault("headers", {}).update(_header("Retry-After"))
+
+
+def _say_what_it_carries(operation: Mapping[str, Any]) -> None:
+    for status, answer in operation["responses"].items():
+        own = CARRIED.get((operation["operationId"], status), ())
+        for name in (*own, *EVERYWHERE):
+            answer.setdefault("headers", {}).update(_header(name))
 
 
 def _put_json_first(responses: Mapping[str, Any]) -> None:

@@ -20,8 +20,8 @@ InPath = Annotated[Code, Path(alias="device", description="As it was created, e.
 class GapOut(Out):
     """Numbers that have not arrived, both ends included."""
 
-    first: int
-    last: int
+    first: int = Field(description="The first number that has not arrived")
+    last: int = Field(description="The last one in a row that has not")
 
 
 class GapsOut(Out):
@@ -46,9 +46,9 @@ class GapsOut(Out):
         )
     )
 
-    device: str
+    device: str = Field(description="Code of the device")
     agency: str
-    counter: str
+    counter: str = Field(description="Code of the counter that it stands at")
     last_seq: int = Field(description="The greatest number that has arrived; 0 before the first")
     received: int = Field(description="Numbers that have arrived, each once")
     refused: int = Field(description="Those of them whose rating was refused, so they are no gap")

@@ -74,11 +74,17 @@ class EventIn(In):
 
     type: EventType
     at: Instant = Field(description="When it happened; a correction, when it was made")
-    due_at: Instant | None = Field(default=None, description="The appointment from now on")
-    new_due_at: Instant | None = Field(default=None, description="The one new appointment")
-    reason: Line | None = None
+    due_at: Instant | None = Field(
+        default=None, description="The appointment from now on; null: the type needs none"
+    )
+    new_due_at: Instant | None = Field(
+        default=None, description="The one new appointment, of an apology; null: any other type"
+    )
+    reason: Line | None = Field(
+        default=None, description="Why, in the words of the agency; null: not told"
+    )
     event: Annotated[StrictInt, Field(ge=1, le=LARGEST_COUNT)] | None = Field(
-        default=None, description="The number of the wrong event"
+        default=None, description="Number of the wrong event, of a correction; null: any other type"
     )
 
     def heard(self, moment: datetime) -> Event:
@@ -92,15 +98,21 @@ class RecordedEvent(Out):
 
     model_config = ConfigDict(from_attributes=True, json_schema_extra=example(RECORDED))
 
-    number: int
+    number: int = Field(description="1, 2, 3, … in the order of recording, within its dossier")
     type: EventType
-    at: Moment
-    recorded_at: Moment
-    due_at: Moment | None
-    new_due_at: Moment | None
-    reason: str | None
-    event: int | None = Field(description="The event that this one cancels")
-    cancelled_by: int | None = Field(description="The correction that cancelled this one")
+    at: Moment = Field(description="When it happened; a correction, when it was made")
+    recorded_at: Moment = Field(description="When the service was told")
+    due_at: Moment | None = Field(description="The appointment from then on; null: it sets none")
+    new_due_at: Moment | None = Field(
+        description="The one new appointment, of an apology; null: any other type"
+    )
+    reason: str | None = Field(description="Why, in the words of the agency; null: not told")
+    event: int | None = Field(
+        description="Number of the event that this one cancels; null: it is no correction"
+    )
+    cancelled_by: int | None = Field(
+        description="Number of the correction that cancelled this one; null: it holds"
+    )
 
     @classmethod
     def of(cls, row: DossierEvent) -> Self:
@@ -116,15 +128,20 @@ class DossierIn(In):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(RECEIPT))
 
-    procedure: Code = Field(description="A procedure of the catalogue")
-    counter: Code | None = Field(default=None, description="The agency's counter that received it")
+    procedure: Code = Field(description="Code of a procedure of the catalogue")
+    counter: Code | None = Field(
+        default=None, description="Code of the agency's counter that received it; null: not told"
+    )
     channel: ServiceChannel = Field(description="How it came: at the desk, online, by post")
-    received_at: Instant
+    received_at: Instant = Field(description="When the agency received it, as on the receipt")
     due_at: Instant | None = Field(
         default=None,
-        description="The appointment on the receipt; none for a dossier that is only registered",
+        description="The appointment on the receipt; null: a dossier that is only registered",
     )
-    officer: Code | None = Field(default=None, description="An opaque reference, never a name")
+    officer: Code | None = Field(
+        default=None,
+        description="An opaque reference to who received it, never a name; null: not told",
+    )
     applicant_kind: Literal["citizen", "organisation"] = "citizen"
 
     @property
@@ -139,21 +156,34 @@ class DossierOut(Out):
     model_config = ConfigDict(json_schema_extra=example(RETURNED))
 
     agency: str
-    code: str
+    code: str = Field(description="Code on the receipt, e.g. 000.00.15.H32-230712-0001")
     procedure: str
-    counter: str | None
-    channel: str
-    received_at: Moment
-    due_at: Moment | None = Field(
-        description="The appointment in force: a supplement starts the time limit again"
+    counter: str | None = Field(
+        description="Code of the agency's counter that received it; null: not told"
     )
-    new_due_at: Moment | None = Field(description="The one new appointment; it excuses nothing")
-    officer: str | None
+    channel: str = Field(description="How it came: at the desk, online, by post")
+    received_at: Moment = Field(description="When the agency received it, as on the receipt")
+    due_at: Moment | None = Field(
+        description="The appointment in force: a supplement starts the time limit again; null: it "
+        "is only registered"
+    )
+    new_due_at: Moment | None = Field(
+        description="The one new appointment of an apology, which excuses nothing; null: there was "
+        "no apology"
+    )
+    officer: str | None = Field(
+        description="An opaque reference to who received it, never a name; null: not told"
+    )
     applicant_kind: str
     status: int = Field(description="National code, 1 to 10: 2 received, 10 result returned")
-    returned_at: Moment | None
-    ended_at: Moment | None = Field(description="A dossier of status 8 without it is only paused")
-    on_time: bool | None = Field(description="Returned no later than `due_at`")
+    returned_at: Moment | None = Field(description="When the result was handed over; null: not yet")
+    ended_at: Moment | None = Field(
+        description="When nothing more could happen to it; null: it is open, with status 8 only "
+        "paused"
+    )
+    on_time: bool | None = Field(
+        description="Returned no later than `due_at`; null: no result was returned"
+    )
     overdue: bool = Field(
         description="Open, `due_at` has passed, and no supplement is being waited for"
     )
@@ -185,8 +215,9 @@ class EventOut(Out):
         )
     )
 
-    event: RecordedEvent
-    dossier: DossierOut
+    event: RecordedEvent = Field(description="The event as it was recorded")
+    dossier: DossierOut = Field(description="The dossier after the event")
     invitation: InvitationOut | None = Field(
-        description="With a returned result, where a survey of the agency invites"
+        description="The right to rate the dossier; null: no result was returned, or no survey of "
+        "the agency invites"
     )

@@ -66,24 +66,32 @@ class EditionIn(In):
     peer_group: Code
     period: PeriodText = Field(description="2022, 2022-Q3 or 2022-07")
     surveys: Annotated[list[Code], Field(max_length=MOST_SURVEYS), AfterValidator(once)] = Field(
-        default=[]
+        default=[], description="Codes of the surveys to pool; empty with a source"
     )
-    source: Code | None = Field(default=None, description="Instead of surveys, e.g. sipas")
+    source: Code | None = Field(
+        default=None,
+        description="Instead of surveys, e.g. sipas; null: surveys",
+    )
     earlier_surveys: Annotated[list[Code], Field(max_length=MOST_SURVEYS), AfterValidator(once)] = (
         Field(default=[], description="Surveys of the period before, where they are others")
     )
     method: MethodId | None = Field(
-        default=None, description="Default top2-share@1; as-published@1 of a source"
+        default=None, description="null: top2-share@1; of a source as-published@1"
     )
     base: Base = Base.ANSWERS
     view: View = View.AS_WAS
     rounding: Rounding = Rounding.HALF_UP
     decimals: Annotated[int, Field(strict=True, ge=0, le=2)] = 2
     minimum_n: Annotated[int | None, Field(strict=True, ge=1, le=1000)] = Field(
-        default=None, description="Default HAILONG_MINIMUM_N"
+        default=None,
+        description="Fewest people of whom a figure is told; null: what the service is set to",
     )
-    supersedes: Code | None = Field(default=None, description="The edition that this one revises")
-    reason: Prose | None = Field(default=None, min_length=1, description="Why it is revised")
+    supersedes: Code | None = Field(
+        default=None, description="Code of the edition whose place it takes; null: of none"
+    )
+    reason: Prose | None = Field(
+        default=None, min_length=1, description="Why it takes another's place; null: it does not"
+    )
 
     @model_validator(mode="after")
     def _either_or(self) -> "EditionIn":
@@ -117,14 +125,16 @@ class EditionOut(Out):
     title: Localised
     peer_group: str
     period: PeriodOut
-    state: Literal["frozen", "published"]
-    digest: str = Field(description="sha-256 of the document, byte for byte")
+    state: Literal["frozen", "published"] = Field(
+        description="`frozen`: a draft, which can be discarded; `published`: for good"
+    )
+    digest: str = Field(description="SHA-256 of the document, byte for byte, after `sha-256:`")
     supersedes: str | None
-    reason: str | None
-    superseded_by: str | None
+    reason: str | None = Field(description="Why it takes another's place; null: it does not")
+    superseded_by: str | None = Field(description="Code of the edition in its place; null: none")
     frozen_at: Moment
     published_at: Moment | None
-    url: str
+    url: str = Field(description="Path of the document")
 
 
 def edition_out(entry: Entry) -> EditionOut:
@@ -162,7 +172,7 @@ class EditionDocument(Out):
         ),
     )
 
-    format: str
+    format: str = Field(description="Name and version of the form of the document")
     code: str
     title: Localised
     period: PeriodOut
@@ -177,20 +187,24 @@ class EntryOut(Out):
 
     status: Status | None = None
     value: float | None = None
-    exact: str | None = Field(
-        default=None, description="The value before it was rounded, as a fraction"
-    )
-    n: int | None = None
+    exact: str | None = Field(default=None)
+    n: int | None = Field(default=None)
     target: float | None = None
     rank: int | None = None
     rank_low: int | None = None
     rank_high: int | None = None
     change: ChangeOut | None = None
     findings: list[FindingOut] = Field(default=[])
-    response_rate: float | None = Field(default=None, description="Of a total")
-    share_rated: float | None = Field(default=None, description="Of a total")
-    forms: FormsOut | None = Field(default=None, description="Of an agency")
-    dossiers: DossiersOut | None = Field(default=None, description="Of an agency")
+    response_rate: float | None = Field(
+        default=None,
+        description="Of a total, in percent; null: of others",
+    )
+    share_rated: float | None = Field(
+        default=None,
+        description="Of a total, in percent; null: of others",
+    )
+    forms: FormsOut | None = Field(default=None, description="Of an agency; null: of others")
+    dossiers: DossiersOut | None = Field(default=None, description="Of an agency; null: of others")
 
 
 class DifferenceOut(Out):
@@ -198,8 +212,8 @@ class DifferenceOut(Out):
 
     agency: str | None = Field(description="null: all ranked agencies, the ranking's total")
     criterion: str | None = Field(description="null: the agency's forms and dossiers")
-    published: EntryOut | None
-    now: EntryOut | None = Field(description="As it is now, or in the other edition")
+    published: EntryOut | None = Field(description="As the edition says; null: it says nothing")
+    now: EntryOut | None = Field(description="As it is now, or in the other edition; null: nothing")
 
 
 DIFFERING = {
@@ -254,7 +268,7 @@ class DifferencesOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example(DIFFERING))
 
-    edition: str
+    edition: str = Field(description="Code of the edition")
     against: str | None = Field(description="The other edition; null: what is known now")
     as_of: Moment
     terms: list[str] = Field(

@@ -1,5 +1,6 @@
 """The one place where refusals become HTTP: RFC 9457 problem documents in two languages."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -16,93 +17,31 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import texts
 from app.api.faults import fault_of
-from app.domain import access, comparison, edition, errors, operation, quota, webhook
+from app.api.statuses import CHALLENGES, HEADERS, PROTOCOL, STATUS
+from app.domain.access import IssuerUnavailableError
 from app.domain.errors import DomainError, Fault
-
-STATUS: Mapping[type[DomainError], int] = {
-    errors.NotFoundError: 404,
-    errors.AgencyNotFoundError: 404,
-    errors.CounterNotFoundError: 404,
-    errors.PeerGroupNotFoundError: 404,
-    errors.ProcedureNotFoundError: 404,
-    errors.QuestionnaireNotFoundError: 404,
-    errors.SurveyNotFoundError: 404,
-    errors.DossierNotFoundError: 404,
-    errors.MethodNotFoundError: 404,
-    errors.PublishedIndexNotFoundError: 404,
-    errors.DistributionNotFoundError: 404,
-    errors.TargetNotFoundError: 404,
-    errors.RatingNotFoundError: 404,
-    errors.InvitationNotFoundError: 404,
-    errors.DeviceNotFoundError: 404,
-    errors.SelfAssessmentNotFoundError: 404,
-    errors.EditionNotFoundError: 404,
-    comparison.CriterionNotFoundError: 404,
-    operation.OperationNotFoundError: 404,
-    errors.UnknownReferenceError: 422,
-    errors.InvalidError: 422,
-    errors.AnswersInvalidError: 422,
-    errors.SheetDoesNotAddUpError: 422,
-    errors.MethodNotApplicableError: 422,
-    errors.IdempotencyKeyReusedError: 422,
-    errors.PreconditionFailedError: 412,
-    errors.QuestionnaireInUseError: 409,
-    errors.SurveyQuestionnaireFixedError: 409,
-    errors.AlreadySucceededError: 409,
-    errors.DossierMoveRefusedError: 409,
-    errors.ResultNotReturnedError: 409,
-    errors.AlreadyRatedError: 409,
-    errors.SurveyClosedError: 409,
-    errors.RatingWindowClosedError: 409,
-    errors.AgencyNotSurveyedError: 409,
-    errors.AlreadyVoidedError: 409,
-    errors.EditionExistsError: 409,
-    errors.EditionPublishedError: 409,
-    errors.EditionNotRevisableError: 409,
-    edition.EditionEmptyError: 409,
-    **dict.fromkeys(webhook.ABSENCES, 404),
-    **dict.fromkeys(webhook.CONFLICTS, 409),
-    errors.InvitationExpiredError: 410,
-    errors.InvitationUsedError: 410,
-    errors.InvitationRevokedError: 410,
-    quota.TooManyRequestsError: 429,
-    errors.SaturatedError: 503,
-    access.IssuerUnavailableError: 503,
-    errors.CredentialMissingError: 401,
-    errors.CredentialUnknownError: 401,
-    errors.ScopeMissingError: 403,
-    errors.AgencyNotAllowedError: 403,
-    errors.CounterNotAllowedError: 403,
-}
-
-# Refusals that are HTTP's own and not the field's.
-PROTOCOL: Mapping[int, str] = {
-    400: "malformed-request",
-    404: "route-not-found",
-    405: "method-not-allowed",
-    413: "body-too-large",
-    415: "unsupported-media-type",
-    500: "internal-error",
-    503: "database-unavailable",
-}
+from app.domain.quota import TooManyRequestsError
 
 # Who sends a hundred faults has one: naming tens of thousands would keep others waiting.
 MOST_FAULTS = 100
 
-RETRY_AFTER_SECONDS = "1"
-
-HEADERS: Mapping[int, Mapping[str, str]] = {
-    401: {"WWW-Authenticate": "Bearer"},
-    503: {"Retry-After": RETRY_AFTER_SECONDS},
-}
-
-# What a client must know to help itself (RFC 6750, section 3.1).
-CHALLENGES: Mapping[type[DomainError], str] = {
-    errors.CredentialUnknownError: 'Bearer error="invalid_token"',
-    errors.ScopeMissingError: 'Bearer error="insufficient_scope"',
-}
-
 MEDIA_TYPE = "application/problem+json"
+
+# What is found wrong where it is no one thing, for the contract's examples.
+FAULTY: Mapping[str, Sequence[Fault]] = {
+    "answers-invalid": (
+        Fault("/answers/q1", "unknown-option"),
+        Fault("/answers/q99", "unknown-question"),
+    ),
+    "invalid-request": (Fault("/received_at", "bad-instant"), Fault("/colour", "unknown-field")),
+    "sheet-does-not-add-up": (
+        Fault(
+            "/counts/q4", "more-answers-than-forms", {"question": "q4", "answers": 15, "forms": 13}
+        ),
+    ),
+}
+
+_JSON = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 
 # SQLSTATE classes of trouble that passes: connections, rollbacks to retry, resources, operators.
 PASSING = ("08", "40", "53", "57", "55")
@@ -111,8 +50,10 @@ PASSING = ("08", "40", "53", "57", "55")
 class FaultOut(BaseModel):
     """One thing wrong at one place of the request."""
 
-    pointer: str
-    code: str
+    pointer: str = Field(
+        description="JSON Pointer into the body, or below /query, /path or /header"
+    )
+    code: str = Field(description="What is wrong there, for programs")
     detail: str
 
 
@@ -135,13 +76,15 @@ class Problem(BaseModel):
         }
     )
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    errors: list[FaultOut]
+    type: str = Field(description="Path of a page that explains it")
+    title: str = Field(description="What was refused, in the reader's language")
+    status: int = Field(description="HTTP status of the answer")
+    detail: str = Field(description="What is wrong and what to do, in the reader's language")
+    instance: str = Field(description="Path that was asked")
+    code: str = Field(description="What was refused, for programs; the end of `type`")
+    errors: list[FaultOut] = Field(
+        description="Each fault that was found, the first 100; may be empty"
+    )
 
 
 def problem(
@@ -193,10 +136,10 @@ def _detail(language: texts.Language, code: str, named: Sequence[FaultOut]) -> s
 
 def problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     """A guarded route's problem responses for OpenAPI, from the same table as the answers."""
-    codes: dict[int, list[str]] = {status: [PROTOCOL[status]] for status in (400, 413, 503)}
+    codes: dict[int, list[str]] = {status: [PROTOCOL[status]] for status in (400, 413, 415, 503)}
     codes |= {401: ["credential-missing", "credential-unknown"]}
-    codes |= {429: [quota.TooManyRequestsError.code]}
-    codes[503].append(access.IssuerUnavailableError.code)
+    codes |= {429: [TooManyRequestsError.code]}
+    codes[503].append(IssuerUnavailableError.code)
     codes |= {403: ["scope-missing", "agency-not-allowed"], 422: ["invalid-request"]}
     for refusal in refusals:
         codes.setdefault(STATUS[refusal], []).append(refusal.code)
@@ -208,7 +151,7 @@ def public_problems(*refusals: type[DomainError]) -> dict[int | str, dict[str, A
     return {
         status: answer
         for status, answer in problems(*refusals).items()
-        if status not in {401, 403, 413}
+        if status not in {401, 403, 413, 415}
     }
 
 
@@ -228,17 +171,7 @@ def example_problems() -> dict[str, dict[str, Any]]:
     statuses = {code: status for status, code in PROTOCOL.items()}
     statuses |= {refusal.code: status for refusal, status in STATUS.items()}
     return {
-        code: {
-            "value": {
-                "type": f"/problems/{code}",
-                "title": texts.say("vi", code),
-                "status": status,
-                "detail": texts.say("vi", f"{code}:help"),
-                "instance": "/v1",
-                "code": code,
-                "errors": [],
-            }
-        }
+        code: {"value": document("vi", "/v1", status, code, FAULTY.get(code, ())).model_dump()}
         for code, status in sorted(statuses.items())
     }
 
@@ -268,6 +201,11 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
         return problem(request, 400, PROTOCOL[400])
+    # What is not said to be JSON is not read as JSON, and so fits no model.
+    if not _JSON.match(request.headers.get("content-type", "")) and any(
+        one["loc"] == ("body",) and one["type"] != "missing" for one in found
+    ):
+        return problem(request, 415, PROTOCOL[415])
     return problem(request, 422, "invalid-request", [fault_of(one) for one in found[:MOST_FAULTS]])
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
-from app.api.explanations import ExplanationOut
+from app.api.explanation_schemas import ExplanationOut
 from app.api.findings import FindingOut, findings_out
 from app.api.schemas import Code, Day, In, Out, PeriodText, in_language, plain, refuse
 from app.api.texts import Language
@@ -104,47 +104,57 @@ class AgencyRef(Out):
     """An agency by code and name."""
 
     code: str
-    name: str
+    name: str = Field(description="In the reader's language")
 
 
 class OptionOut(Out):
     """An option, how often it was chosen, and its share in percent."""
 
-    code: str
+    code: str = Field(description="Unique within its question")
     label: str
     count: int
-    share: float | None
+    share: float | None = Field(
+        description="In percent of all answers or forms; null: it is not counted"
+    )
 
 
 class FigureOut(Out):
     """A number with all that is needed to defend it. `value` is null unless `status` is ok."""
 
-    level: Level
+    level: Level = Field(description="What it speaks of: the whole, or a part of it")
     code: str = Field(description="overall, a criterion, a question, or question:option")
     questionnaire: str | None = Field(
-        description="Of a question or an option, whose code is unique only there"
+        description="Of a question or an option, whose code is unique only there; null: of others"
     )
-    name: str
-    value: float | None = Field(description="In percent, rounded half up")
-    numerator: float | int | None = Field(description="Answers, or points, that make the value")
-    denominator: float | int | None = Field(description="All answers, forms, or possible points")
-    n: int | None = Field(description="People the figure rests on; null where nobody printed it")
-    ci_low: float | None = Field(description="95 % interval, in percent; see docs/methods.md")
-    ci_high: float | None = Field(description="95 % interval, in percent")
-    status: Status = Field(description="ok, or why there is no value")
-    target: float | None = Field(description="Value to reach in the period, in percent")
-    gap: float | None = Field(description="Value less target, in percentage points")
-    met: bool | None = Field(description="Whether the exact value reaches the target")
-    response_rate: float | None = Field(description="Returned forms in percent of those issued")
-    share_rated: float | None = Field(description="Rated dossiers in percent of those returned")
+    name: str = Field(description="In the reader's language")
+    value: float | None
+    numerator: float | int | None
+    denominator: float | int | None
+    n: int | None
+    ci_low: float | None
+    ci_high: float | None
+    status: Status
+    target: float | None
+    gap: float | None
+    met: bool | None
+    response_rate: float | None
+    share_rated: float | None
     findings: list[FindingOut]
     options: list[OptionOut] = Field(description="Counts, when one question makes the figure")
-    rank: int | None = Field(default=None, description="In an edition, or as printed by the source")
+    rank: int | None = Field(
+        default=None,
+        description="Place among the peers, in an edition or as printed by the source; null: "
+        "elsewhere",
+    )
     peer_count: int | None = Field(
-        default=None, description="Peers, in an edition or as printed by the source"
+        default=None,
+        description="How many agencies the rank is out of, in an edition or as printed; null: "
+        "elsewhere",
     )
     explanation: ExplanationOut | None = Field(
-        default=None, description="With `explain=true`: how to make the value by hand"
+        default=None,
+        description="With `explain=true`, how to make the value by hand; null: not asked for, or "
+        "no value",
     )
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from pydantic import Field
+
 from app.api import texts
 from app.api.schemas import Out
 from app.api.texts import Language
@@ -11,13 +13,19 @@ from app.domain.figure import Finding
 class FindingOut(Out):
     """A flaw that was accepted with a reason, or a note."""
 
-    code: str
+    code: str = Field(description="What was found, for programs, e.g. more-answers-than-forms")
     detail: str
-    reason: str | None
-    agency: str | None
-    survey: str | None
-    question: str | None
-    month: str | None
+    reason: str | None = Field(description="In the words of who accepted the flaw; null: a note")
+    agency: str | None = Field(
+        description="Code of the agency that it is about; null: the one of the figure"
+    )
+    survey: str | None = Field(
+        description="Code of the survey that it is about; null: no single one"
+    )
+    question: str | None = Field(
+        description="Code of the question that it is about; null: no single one"
+    )
+    month: str | None = Field(description="Month of the flawed sheet, e.g. 2022-10; null: no sheet")
 
 
 def findings_out(findings: Iterable[Finding], language: Language) -> list[FindingOut]:

@@ -88,19 +88,19 @@ class FormsOut(Out):
 
     issued: int | None
     returned: int | None
-    valid: int | None
+    valid: int | None = Field(description="Number of forms that count; null: of a source")
     response_rate: float | None
 
 
 class DossiersOut(Out):
     """Dossiers of the period, whatever the survey: how many came how far."""
 
-    received: int
-    returned: int
-    late: int
-    invited: int
-    opened: int
-    rated: int
+    received: int = Field(description="Number of dossiers received in the period")
+    returned: int = Field(description="Number whose result was returned in the period")
+    late: int = Field(description="Of those returned, after the appointment in force")
+    invited: int = Field(description="Of those returned, with an invitation to rate")
+    opened: int = Field(description="Of those returned, whose invitation was opened")
+    rated: int = Field(description="Of those returned, rated by whatever way")
     share_rated: float | None
 
 
@@ -109,7 +109,7 @@ class IndicesOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example(OVERALL))
 
-    agency: AgencyRef
+    agency: AgencyRef = Field(description="The agency that the figures are of")
     period: PeriodOut
     surveys: list[str]
     source: str | None
@@ -118,9 +118,11 @@ class IndicesOut(Out):
     minimum_n: int = Field(description="Figures that rest on fewer people are withheld")
     as_of: Moment
     edition: str | None
-    forms: FormsOut
-    dossiers: DossiersOut
-    figures: list[FigureOut]
+    forms: FormsOut = Field(description="How many forms the figures rest on")
+    dossiers: DossiersOut = Field(description="Dossiers of the period, whatever the survey")
+    figures: list[FigureOut] = Field(
+        description="In the order of the form, or of what they are broken down by"
+    )
 
 
 @router.get(

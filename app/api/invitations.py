@@ -40,9 +40,11 @@ class InvitationOut(Out):
         )
     )
 
-    token: str
-    url: str = Field(description="The page to rate on")
-    qr: str = Field(description="The page's address as a QR code to print or show")
+    token: str = Field(
+        description="32 characters; whoever has them can rate, so they are in no log"
+    )
+    url: str = Field(description="Path of the page to rate on, below the address of the service")
+    qr: str = Field(description="Path of a picture (SVG): the page's address as a QR code")
     expires_at: Moment
 
     @classmethod

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import pages
 from app.api.deps import credential, identified
-from app.api.errors import STATUS, problem
+from app.api.errors import problem
+from app.api.statuses import STATUS
 from app.db.limits import PATIENCE_SECONDS, Account, Quotas
 from app.domain.errors import DomainError
 from app.domain.quota import WINDOW, TooManyRequestsError, seconds_left

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.api import texts
-from app.api.errors import RETRY_AFTER_SECONDS, STATUS, unavailable
+from app.api.errors import unavailable
+from app.api.statuses import RETRY_AFTER_SECONDS, STATUS
 from app.domain.errors import DomainError, Fault, SaturatedError
 
 BUSY = STATUS[SaturatedError]

@@ -61,9 +61,13 @@ class PublishedFigureIn(In):
 
     criterion: Code
     name: Localised
-    value: Printed
-    rank: Place | None = None
-    peer_count: Place | None = None
+    value: Printed = Field(description="In percent, as text with the decimals that were printed")
+    rank: Place | None = Field(
+        default=None, description="As printed, from 1; null: none was printed"
+    )
+    peer_count: Place | None = Field(
+        default=None, description="How many agencies the rank is out of; null: not printed"
+    )
 
 
 class PublishedIndexIn(In):
@@ -72,7 +76,9 @@ class PublishedIndexIn(In):
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(PRINTED))
 
     title: Localised
-    peer_group: Code | None = None
+    peer_group: Code | None = Field(
+        default=None, description="Code of the peer group of the ranks; null: not told"
+    )
     figures: Annotated[list[PublishedFigureIn], Field(min_length=1, max_length=FIGURES)]
 
 
@@ -91,11 +97,13 @@ class PublishedIndexOut(Out):
         )
     )
 
-    source: str
+    source: str = Field(description="Who published it, e.g. sipas")
     period: PeriodOut
     agency: str
     title: Localised
-    peer_group: str | None
+    peer_group: str | None = Field(
+        description="Code of the peer group of the ranks; null: not told"
+    )
     figures: list[PublishedFigureIn]
     findings: list[FindingOut]
 

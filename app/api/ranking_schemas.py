@@ -75,29 +75,37 @@ class RankingQuery(FigureQuery):
 class ImprovementOut(Out):
     """The criterion whose rise would lift the index most, and by how much if it were 100 %."""
 
-    criterion: str
-    name: str
-    value: float
-    lift: float = Field(description="Percentage points of the overall index")
+    criterion: str = Field(description="Code of the criterion")
+    name: str = Field(description="In the reader's language")
+    value: float = Field(description="Of the criterion, in percent, rounded for display")
+    lift: float = Field(
+        description="What the overall index would gain at 100 %, in percentage points"
+    )
 
 
 class ChangeOut(Out):
     """What changed since the period before; it says little where it is not comparable."""
 
-    value: float = Field(description="Percentage points")
-    rank: int | None = Field(description="Places; below 0 is a rise")
-    comparable: bool
-    reasons: list[Literal["peers-differ", "questionnaire-differs", "method-differs"]]
+    value: float = Field(description="Value less earlier value, in percentage points or points")
+    rank: int | None = Field(
+        description="Rank less earlier rank: below 0 is a rise; null: no rank then or now"
+    )
+    comparable: bool = Field(
+        description="Whether it says something about the agency: there are no `reasons`"
+    )
+    reasons: list[Literal["peers-differ", "questionnaire-differs", "method-differs"]] = Field(
+        description="Why the two periods cannot be compared"
+    )
 
 
 class RankedOut(Out):
     """An agency's place. Equal exact values share a rank and the next is skipped."""
 
-    rank: int | None = Field(description="None where a source printed no rank")
-    rank_low: int | None = Field(description="The best rank that the answers leave possible, 95 %")
-    rank_high: int | None = Field(description="The worst rank that they leave possible, 95 %")
-    tied_with: list[str]
-    agency: AgencyRef
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    tied_with: list[str] = Field(description="Codes of the agencies with the same rank")
+    agency: AgencyRef = Field(description="The agency that is ranked")
     value: float | None
     numerator: float | int | None
     denominator: float | int | None
@@ -109,8 +117,14 @@ class RankedOut(Out):
     met: bool | None
     response_rate: float | None
     share_rated: float | None
-    gap_to_next: float | None = Field(description="Points missing to the next better rank's value")
-    improvement: ImprovementOut | None
+    gap_to_next: float | None = Field(
+        description="What the value lacks to the next better rank's, in percentage points; null: "
+        "there is none"
+    )
+    improvement: ImprovementOut | None = Field(
+        description="The criterion that could lift the index most; null: not by `overall`, or "
+        "nothing to say"
+    )
     change: ChangeOut | None
     findings: list[FindingOut]
 
@@ -118,7 +132,7 @@ class RankedOut(Out):
 class UnrankedOut(Out):
     """A peer without a value, and why."""
 
-    agency: AgencyRef
+    agency: AgencyRef = Field(description="The peer that has no place")
     status: Status
     n: int
 
@@ -129,7 +143,7 @@ class RankingOut(Out):
     model_config = ConfigDict(json_schema_extra=example(OF_DEPARTMENTS))
 
     peer_group: str
-    peer_count: int
+    peer_count: int = Field(description="Number of agencies in the peer group, ranked or not")
     criterion: str
     period: PeriodOut
     surveys: list[str]
@@ -144,6 +158,8 @@ class RankingOut(Out):
     )
     as_of: Moment
     edition: str | None
-    rows: list[RankedOut]
-    unranked: list[UnrankedOut]
-    total: FigureOut | None = Field(description="All ranked peers' forms together")
+    rows: list[RankedOut] = Field(description="The ranked agencies, the best first")
+    unranked: list[UnrankedOut] = Field(description="Peers without a value")
+    total: FigureOut | None = Field(
+        description="All ranked peers' forms together; null: they do not add up"
+    )

@@ -8,7 +8,7 @@ from uuid import UUID
 import segno
 from babel.dates import format_datetime
 from fastapi import APIRouter
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from segno.encoder import DataOverflowError
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
@@ -17,13 +17,14 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import pages, rating_form, texts
 from app.api.deps import Chosen, Language, NewId, Now, ReferenceKey
-from app.api.errors import PROTOCOL, STATUS, described
+from app.api.errors import described
 from app.api.figures import AgencyRef, agency_ref
 from app.api.intake import Intake
 from app.api.pages import HEADERS, PageLanguage
 from app.api.questionnaires import COUNTER_FORM, QuestionnaireOut
 from app.api.rating_form import Entered
 from app.api.schemas import LONGEST_TEXT, Moment, Out, example, in_language
+from app.api.statuses import PROTOCOL, STATUS
 from app.db import invited
 from app.db.invited import Shown
 from app.domain import invitation as rules
@@ -68,7 +69,7 @@ class SurveyRef(Out):
     """A survey by code and title."""
 
     code: str
-    title: str
+    title: str = Field(description="In the reader's language")
 
 
 class InvitedOut(Out):
@@ -85,9 +86,9 @@ class InvitedOut(Out):
         )
     )
 
-    agency: AgencyRef
-    survey: SurveyRef
-    questionnaire: QuestionnaireOut
+    agency: AgencyRef = Field(description="The agency to be rated")
+    survey: SurveyRef = Field(description="The survey that the rating will count in")
+    questionnaire: QuestionnaireOut = Field(description="What to ask")
     expires_at: Moment
 
 

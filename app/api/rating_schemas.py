@@ -66,22 +66,39 @@ class RatingIn(In):
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(ON_TABLET, BY_INVITATION))
 
     id: UUID | None = Field(
-        default=None, description="The client's own id of the rating; names it when sent again"
+        default=None,
+        description="The client's own id of the rating, which names it when sent again; null: the "
+        "service gives one",
     )
-    agency: Code | None = None
-    survey: Code | None = None
-    dossier: DossierCode | None = None
-    invitation: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = None
+    agency: Code | None = Field(
+        default=None,
+        description="Code of the agency that is rated; null: it follows from the invitation",
+    )
+    survey: Code | None = Field(
+        default=None,
+        description="Code of the survey to count in; null: it follows from the invitation",
+    )
+    dossier: DossierCode | None = Field(
+        default=None,
+        description="Code of the dossier that is rated; null: it follows from the invitation",
+    )
+    invitation: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = Field(
+        default=None, description="Token of the invitation; null: the other three are given"
+    )
     channel: Channel = Field(description="Where it was rated, which is not how it was served")
-    counter: Code | None = None
+    counter: Code | None = Field(
+        default=None,
+        description="Code of the counter that is rated; null: the device's or the dossier's",
+    )
     answers: Annotated[
         dict[Code, Code],
         Field(max_length=MOST_ANSWERS, description="The option ticked for each question"),
     ]
     comment: Prose | None = None
-    rated_at: Instant | None = None
+    rated_at: Instant | None = Field(default=None, description="When it was given; null: now")
     device_seq: Annotated[StrictInt, Field(ge=1, le=LAST_SEQUENCE)] | None = Field(
-        default=None, description="The device's own count of its ratings, from 1"
+        default=None,
+        description="The device's own count of its ratings, from 1; null: it keeps none",
     )
 
     def faults(self) -> Iterator[Fault]:
@@ -113,7 +130,7 @@ class RatingOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example(STORED))
 
-    id: UUID
+    id: UUID = Field(description="Id of the rating: as sent, or given by the service")
     agency: str
     survey: str
     basis: str

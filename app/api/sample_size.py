@@ -65,8 +65,8 @@ class SizeOut(Out):
         "half, as a share"
     )
     to_send: int | None = Field(
-        description="Null without a response rate, and where even asking everybody brings fewer "
-        "than n back"
+        description="Forms to send; null: without a response rate, or if even asking everybody "
+        "brings too few"
     )
     formula: str
 
@@ -76,11 +76,13 @@ class SampleSizeOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example(OF_A_COMMUNE))
 
-    population: int
-    error: float
-    response_rate: int | None
-    yamane: SizeOut
-    exact: SizeOut
+    population: int = Field(description="People, or dossiers, that could be asked")
+    error: float = Field(description="As a share: 0.05 is five percentage points")
+    response_rate: int | None = Field(
+        description="Forms expected back, in percent of those sent; null: not told"
+    )
+    yamane: SizeOut = Field(description="By Yamane's formula, which takes the worst case")
+    exact: SizeOut = Field(description="By the exact 95 % interval of a share of one half")
     limits: str
 
 

@@ -212,8 +212,8 @@ class Out(BaseModel):
 class Localised(In):
     """A text in Vietnamese and, where there is one, in English."""
 
-    vi: Line
-    en: Line | None = None
+    vi: Line = Field(description="In Vietnamese")
+    en: Line | None = Field(default=None, description="In English; null: Vietnamese stands for it")
 
 
 def example(*values: Mapping[str, Any]) -> dict[str, Any]:

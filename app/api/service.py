@@ -3,7 +3,7 @@
 from html import escape
 
 from fastapi import APIRouter
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from app.api import texts
@@ -21,7 +21,7 @@ class Health(Out):
 
     model_config = ConfigDict(json_schema_extra=example({"status": "ok"}))
 
-    status: str
+    status: str = Field(description="`ok`: it is")
 
 
 @router.get("/healthz", operation_id="get_health")

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import Inviter, Now, ReferenceKey, RequestKey, Session
+from app.api.deps import REPLAYS, Inviter, Now, ReferenceKey, RequestKey, Session
 from app.api.errors import problems
 from app.api.invitations import TOKEN, InvitationOut
 from app.api.schemas import Channel, Code, Day, In, Out, example
@@ -50,7 +50,7 @@ class RecipientsIn(In):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(INVITED))
 
-    agency: Code
+    agency: Code = Field(description="Code of the agency that they are asked about")
     recipients: Recipients
 
     def faults(self) -> Iterator[Fault]:
@@ -74,15 +74,19 @@ class SurveyInvitationsIn(RecipientsIn):
     )
 
     channel: Channel = Field(description="Where they are invited; their ratings count there")
-    expires_on: Day | None = Field(default=None, description="The last day on which to answer")
+    expires_on: Day | None = Field(
+        default=None, description="The last day on which to answer; null: as the survey says"
+    )
 
 
 class SurveyInvitationOut(Out):
     """A recipient's invitation; none for who has answered already."""
 
-    recipient: str
+    recipient: str = Field(description="The sender's reference")
     used: bool = Field(description="Whether the recipient has answered: then nothing is issued")
-    invitation: InvitationOut | None
+    invitation: InvitationOut | None = Field(
+        description="The right to answer, once; null: it is used"
+    )
 
 
 class SurveyInvitationsOut(Out):
@@ -99,7 +103,7 @@ class SurveyInvitationsOut(Out):
         )
     )
 
-    items: list[SurveyInvitationOut]
+    items: list[SurveyInvitationOut] = Field(description="In the order of the recipients")
 
 
 class RevokedOut(Out):
@@ -107,7 +111,7 @@ class RevokedOut(Out):
 
     model_config = ConfigDict(json_schema_extra=example({"revoked": 2}))
 
-    revoked: int
+    revoked: int = Field(description="Number of recipients")
 
 
 class InvitationCounts(Out):
@@ -130,13 +134,16 @@ class InvitationCounts(Out):
     "",
     status_code=201,
     operation_id="issue_survey_invitations",
-    responses=problems(
-        SurveyNotFoundError,
-        AgencyNotFoundError,
-        AgencyNotSurveyedError,
-        SurveyClosedError,
-        IdempotencyKeyReusedError,
-    ),
+    responses={
+        201: REPLAYS,
+        **problems(
+            SurveyNotFoundError,
+            AgencyNotFoundError,
+            AgencyNotSurveyedError,
+            SurveyClosedError,
+            IdempotencyKeyReusedError,
+        ),
+    },
 )
 async def issue_survey_invitations(
     survey: Code,

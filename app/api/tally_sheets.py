@@ -50,8 +50,10 @@ PAPER = {
 class Acceptance(In):
     """Why a flaw is let stand."""
 
-    pointer: Line
-    reason: Line
+    pointer: Line = Field(description="Where the flaw is, as the refusal says it, e.g. /counts/q4")
+    reason: Line = Field(
+        description="Why the counts are right as they are; shown with every figure made of them"
+    )
 
 
 class TallySheetIn(In):
@@ -62,13 +64,15 @@ class TallySheetIn(In):
     agency: Code
     survey: Code
     channel: Channel
-    period: MonthText
-    forms: Count
+    period: MonthText = Field(description="The month in which the forms came in, e.g. 2022-10")
+    forms: Count = Field(description="Number of valid forms")
     counts: Annotated[
         dict[Code, Annotated[dict[Code, Count], Field(max_length=MOST_OPTIONS)]],
         Field(min_length=1, max_length=MOST_QUESTIONS),
-    ]
-    accept: Annotated[list[Acceptance], Field(max_length=MOST_QUESTIONS)] = Field(default=[])
+    ] = Field(description="Number of answers, by the code of the question and of the option")
+    accept: Annotated[list[Acceptance], Field(max_length=MOST_QUESTIONS)] = Field(
+        default=[], description="Flaws that are to be let stand"
+    )
 
 
 class TallySheetOut(Out):
@@ -87,7 +91,7 @@ class TallySheetOut(Out):
         )
     )
 
-    id: UUID
+    id: UUID = Field(description="Id of the sheet")
     agency: str
     survey: str
     basis: str
@@ -156,7 +160,7 @@ async def checked_sheet(
     with unfit:
         await surveys.check_covered(session, body.survey, body.agency, month)
     unfit.raise_all()
-    sent = body.model_dump(mode="json")
+    sent = body.model_dump(mode="json", include=set(TallySheetIn.model_fields))
     # Without a key the counts are the sheet: not its reasons, nor zeros that were written out.
     cells = [[*cell, n] for cell, n in sorted(checked.cells.items())]
     told = {name: sent[name] for name in ("agency", "survey", "channel", "period")}

@@ -1,7 +1,7 @@
 """Targets: values to reach in a period."""
 
 from fastapi import APIRouter, Response
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
 from app.api.errors import problems
@@ -23,7 +23,7 @@ class TargetIn(In):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example({"value": 83}))
 
-    value: Percent
+    value: Percent = Field(description="In percent")
 
 
 class TargetOut(Out):
@@ -41,11 +41,15 @@ class TargetOut(Out):
         )
     )
 
-    agency: str | None
-    peer_group: str | None
+    agency: str | None = Field(
+        description="Code of the agency it is set for; null: for a peer group"
+    )
+    peer_group: str | None = Field(
+        description="Code of the peer group it is set for; null: for an agency"
+    )
     period: PeriodOut
     criterion: str
-    value: float
+    value: float = Field(description="In percent")
 
 
 @router.put(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from app.api import errors, faults, methods, texts
+from app.api import faults, methods, statuses, texts
 from app.domain.errors import DomainError
 from app.main import create_app
 from app.settings import Settings
@@ -85,7 +85,7 @@ def test_the_domain_has_no_clock_and_no_chance(path):
 
 def test_every_domain_error_has_a_status_and_a_sentence():
     for error in inherited(DomainError) - {DomainError}:
-        assert error in errors.STATUS, error.__name__
+        assert error in statuses.STATUS, error.__name__
         assert error.__doc__
         assert error.__doc__.endswith(".")
 
@@ -93,7 +93,7 @@ def test_every_domain_error_has_a_status_and_a_sentence():
 def test_every_code_is_explained_in_both_languages():
     source = "".join(path.read_text("utf-8") for path in MODULES)
     codes = {error.code for error in inherited(DomainError) - {DomainError}}
-    codes |= set(errors.PROTOCOL.values()) | faults.OWN | set(faults._CODES.values())  # noqa: SLF001
+    codes |= set(statuses.PROTOCOL.values()) | faults.OWN | set(faults._CODES.values())  # noqa: SLF001
     codes |= set(re.findall(r'(?:Fault\([^,()]+, |Finding\(\s*|refuse\(\s*)"([a-z-]+)"', source))
     wanted = {f"{code}{part}" for code in codes for part in ("", ":detail", ":help")}
     wanted |= {

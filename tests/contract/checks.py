@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from app.api.errors import PROTOCOL
+from app.api.statuses import PROTOCOL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FORM = json.loads((EXAMPLES / "questionnaires" / "nd118-2025.json").read_text("utf-8"))

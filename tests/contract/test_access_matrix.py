@@ -80,10 +80,13 @@ UNNAMED = {
     "GET /v1/operations": SHOWN,  # its own only
     "GET /v1/operations/{operation}": HIDDEN,
     "GET /v1/operations/{operation}/errors": HIDDEN,
+    "GET /v1/peer-groups": SHOWN,
     "GET /v1/peer-groups/{peer_group}": SHOWN,
     "PUT /v1/peer-groups/{peer_group}": REFUSED,
+    "GET /v1/procedures": SHOWN,
     "GET /v1/procedures/{procedure}": SHOWN,
     "PUT /v1/procedures/{procedure}": REFUSED,
+    "GET /v1/questionnaires": SHOWN,
     "GET /v1/questionnaires/{questionnaire}/versions/{version}": SHOWN,
     "PUT /v1/questionnaires/{questionnaire}/versions/{version}": REFUSED,
     "GET /v1/rankings": REFUSED,
@@ -93,19 +96,21 @@ UNNAMED = {
     "GET /v1/targets/{owner}/{period}/{criterion}": SHOWN,
     "PUT /v1/targets/{owner}/{period}/{criterion}": REFUSED,
     "GET /v1/webhooks": SHOWN,  # its own only
-    "GET /v1/webhooks/{webhook}": REFUSED,
-    "PUT /v1/webhooks/{webhook}": REFUSED,
-    "DELETE /v1/webhooks/{webhook}": REFUSED,
-    "GET /v1/webhooks/{webhook}/deliveries": REFUSED,
-    "POST /v1/webhooks/{webhook}/deliveries/{delivery}/redeliver": REFUSED,
-    "POST /v1/webhooks/{webhook}/secrets": REFUSED,
-    "DELETE /v1/webhooks/{webhook}/secrets/{number}": REFUSED,
+    "GET /v1/webhooks/{webhook}": HIDDEN,
+    "PUT /v1/webhooks/{webhook}": REFUSED,  # names are shared
+    "DELETE /v1/webhooks/{webhook}": HIDDEN,
+    "GET /v1/webhooks/{webhook}/deliveries": HIDDEN,
+    "POST /v1/webhooks/{webhook}/deliveries/{delivery}/redeliver": HIDDEN,
+    "POST /v1/webhooks/{webhook}/secrets": HIDDEN,
+    "DELETE /v1/webhooks/{webhook}/secrets/{number}": HIDDEN,
 }
 # An agency's entries in the catalogue that every key with the scope may read (decision 0016).
 CATALOGUE = {
     "GET /v1/agencies/{agency}",
+    "GET /v1/agencies/{agency}/counters",
     "GET /v1/agencies/{agency}/counters/{counter}",
     "GET /v1/published-indices/{source}/{period}/{agency}",
+    "GET /v1/surveys",
     "GET /v1/surveys/{survey}/distributions/{agency}/{channel}",
 }
 
@@ -320,13 +325,23 @@ async def test_nobody_gets_in_without_the_scope(two, anonymous, issuer):
         assert said == expected(403, "scope-missing")
 
 
-async def test_a_device_gets_in_only_to_rate_and_only_for_its_own_agency(two, anonymous):
+async def test_a_device_gets_in_only_to_rate_and_to_read_the_forms(two, anonymous):
     device = new_device_key()
     await devices.create(two.session, device, "tablet-1", (OWN, "Q1"), two.now)
     await two.session.commit()
     theirs = {route.name for route in GUARDED if DEVICE_SCOPE in route.scopes}
-    assert theirs == {"POST /v1/ratings", "POST /v1/ratings/batch"}
+    forms = {
+        "GET /v1/questionnaires",
+        "GET /v1/questionnaires/{questionnaire}/versions/{version}",
+        "GET /v1/surveys",
+        "GET /v1/surveys/{survey}",
+    }
+    assert theirs == forms | {"POST /v1/ratings", "POST /v1/ratings/batch"}
     said = await answers(anonymous, lambda _: device)
+    read = {name: said[name][0] for name in forms}
+    assert read == dict.fromkeys(forms, 200) | {
+        "GET /v1/questionnaires/{questionnaire}/versions/{version}": 404
+    }
     for name in theirs:
         said.pop(name)
     assert said == expected(

@@ -198,10 +198,31 @@ def test_the_check_names_what_breaks_since_a_commit_and_fails(tmp_path):
     written(OLD)
     git("add", ".")
     git("commit", "-qm", "First")
-    assert check() == (0, ["0 breaking changes since HEAD"])
+    assert check() == (0, ["no tag yet: there is no contract to compare with"])
     written(changed("paths /public", GONE))
     git("tag", "v1")
     git("commit", "-qam", "Second")
     gone = "GET /public: is gone"
     assert check("HEAD") == (0, ["0 breaking changes since HEAD"])
     assert check() == (1, [gone, "1 breaking changes since v1"])
+
+
+def test_a_clone_without_the_tags_has_nothing_to_compare_with(tmp_path):
+    made, clone = tmp_path / "made", tmp_path / "clone"
+    who = ("-c", "user.email=a@example.org", "-c", "user.name=A")
+    for arguments in (
+        ("init", "-q", made),
+        ("-C", made, *who, "commit", "-q", "--allow-empty", "-m", "First"),
+        ("-C", made, "tag", "v1"),
+        ("-C", made, *who, "commit", "-q", "--allow-empty", "-m", "Second"),
+        ("clone", "-q", "--depth=1", "--no-tags", f"file://{made}", clone),
+    ):
+        subprocess.run(["git", *arguments], check=True, capture_output=True)
+    command = [sys.executable, ROOT / "tests" / "contract" / "breaking.py"]
+    said = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("no tag yet")
+
+
+def test_every_change_is_checked_for_what_it_breaks():
+    commands = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert commands.index("make breaking") < commands.index("exec make test")

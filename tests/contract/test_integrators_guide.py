@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli.processes import PATIENCE, ROOT, background, environment, folder, serving
 
-from app.api.errors import PROTOCOL, STATUS
+from app.api.statuses import PROTOCOL, STATUS
 
 GUIDE = (ROOT / "docs" / "integrators.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(sh|python)?\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)

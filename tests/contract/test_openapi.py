@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.api import terms
 from app.api.contract import LINKS
 from app.domain.access import SCOPES
 from app.domain.webhook import WebhookEvent
@@ -48,6 +49,40 @@ def test_every_operation_says_what_it_does_and_how_it_can_fail(operation):
         assert content["examples"].keys() == set(answer["x-codes"])
 
 
+@pytest.mark.parametrize("name", CONTRACT["components"]["schemas"])
+def test_every_field_says_what_it_means_and_what_null_means(name):
+    for field, schema in CONTRACT["components"]["schemas"][name].get("properties", {}).items():
+        said = schema.get("description", "")
+        assert len(said.split()) > 1, field
+        assert ({"type": "null"} in schema.get("anyOf", ())) == ("null" in said), (field, said)
+
+
+def test_what_names_mean_is_said_of_names_there_are():
+    schemas = CONTRACT["components"]["schemas"].values()
+    meant = {
+        (name, field["description"].partition("; null: ")[0])
+        for schema in schemas
+        for name, field in schema.get("properties", {}).items()
+    }
+    for name, said in terms.FIELDS.items():
+        assert (name, said.partition("; null: ")[0]) in meant, name
+    parameters = {
+        parameter.get("name")
+        for operation in OPERATIONS
+        for parameter in operation.values[0].get("parameters", ())
+    }
+    assert terms.PARAMETERS.keys() <= parameters
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_says_which_headers_it_answers_with(operation):
+    for answer in operation["responses"].values():
+        assert {"RateLimit", "RateLimit-Policy", "X-Request-Id"} <= answer["headers"].keys()
+        for header in answer["headers"].values():
+            name = header.get("$ref", "").rpartition("/")[2]
+            assert (CONTRACT["components"]["headers"][name] if name else header)["description"]
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_has_examples(operation):
     contents = [
@@ -59,6 +94,15 @@ def test_every_operation_has_examples(operation):
     for content in contents:
         for media in content.values():
             assert "example" in media or resolve(media["schema"]).get("examples"), operation
+
+
+def test_every_list_says_that_it_links_to_its_next_page():
+    every = [one.values[0] for one in OPERATIONS]
+    lists = [operation for operation in every if operation["operationId"].startswith("list_")]
+    assert len(lists) > 10
+    for operation in lists:
+        assert {"cursor", "limit"} <= {one.get("name") for one in operation["parameters"]}
+        assert "Link" in operation["responses"]["200"]["headers"], operation["operationId"]
 
 
 def test_operation_ids_are_unique():

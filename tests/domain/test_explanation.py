@@ -14,7 +14,8 @@ from factories import five_levels, option, questionnaire
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.explanations import ExplanationOut, explanation_out
+from app.api.explanation_schemas import ExplanationOut
+from app.api.explanations import explanation_out
 from app.domain import methods, period, profile_figures, profiles, published, tally
 from app.domain import questionnaire as forms
 from app.domain.explanation import explain
