@@ -26,6 +26,7 @@ ROWS_FOR_ONE = 10
 _ACCOUNT = "hailong.account"
 _REFUSED = STATUS[TooManyRequestsError]
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_WATCHING = frozenset({"/healthz", "/readyz"})  # who watches must be told whatever others do
 
 
 class Limits:
@@ -41,7 +42,8 @@ class Limits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         # Every request comes through here: what is done for it is counted in microseconds.
-        quotas: Quotas | None = scope["app"].state.quotas if scope["type"] == "http" else None
+        counted = scope["type"] == "http" and scope["path"] not in _WATCHING
+        quotas: Quotas | None = scope["app"].state.quotas if counted else None
         if quotas is None:
             await self.app(scope, receive, send)
             return

@@ -58,6 +58,15 @@ async def test_another_credential_is_not_affected(client, make, limit):
     assert (await make.anonymous.get("/healthz")).status_code == 200
 
 
+async def test_who_watches_the_service_is_never_refused(client, limit):
+    limit(1)
+    assert await statuses(client, 2) == [200, 429]
+    for path in ("/healthz", "/readyz"):
+        answer = await client.get(path)
+        assert answer.status_code == 200
+        assert "RateLimit" not in answer.headers
+
+
 async def test_the_body_of_who_is_refused_is_not_read(client, limit):
     async def body():
         raise AssertionError
