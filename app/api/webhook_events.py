@@ -47,11 +47,14 @@ COMMON = {
 class CloudEvent(BaseModel):
     """An event as CloudEvents 1.0 writes it."""
 
-    specversion: Literal["1.0"]
-    id: UUID
-    source: str
-    subject: str
-    datacontenttype: Literal["application/json"]
+    specversion: Literal["1.0"] = Field(description="Version of CloudEvents")
+    id: UUID = Field(
+        description="The same at every attempt, and in `webhook-id`: what came before is known by "
+        "it"
+    )
+    source: str = Field(description="The service")
+    subject: str = Field(description="Path of what it is about")
+    datacontenttype: Literal["application/json"] = Field(description="Media type of `data`")
 
 
 class PublishedData(BaseModel):
@@ -91,9 +94,11 @@ class EditionPublished(CloudEvent):
 class FinishedData(BaseModel):
     """The operation that ended, and what became of its rows."""
 
-    operation: UUID
+    operation: UUID = Field(description="Id of the operation")
     kind: str
-    state: Literal["done", "failed"]
+    state: Literal["done", "failed"] = Field(
+        description="`done`, or `failed`: then what was accepted stays"
+    )
     dry_run: bool
     read: int
     accepted: int
@@ -135,7 +140,7 @@ class LowData(BaseModel):
 
     agency: str
     survey: str
-    rating: UUID
+    rating: UUID = Field(description="Id of the rating")
     rated_on: date
 
 
@@ -166,8 +171,8 @@ class OverdueData(BaseModel):
     """The dossier, and the appointment that has passed."""
 
     agency: str
-    dossier: str
-    due_at: datetime
+    dossier: str = Field(description="Code of the dossier")
+    due_at: datetime = Field(description="The appointment that has passed")
 
 
 class DossierOverdue(CloudEvent):

@@ -1,6 +1,5 @@
 """What webhooks are asked for and answered with."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -73,8 +72,8 @@ class WebhookIn(In):
 class SecretOut(Out):
     """A live secret, which is not shown again."""
 
-    number: int
-    created_at: Moment
+    number: int = Field(description="1, 2, … by which it is deleted")
+    created_at: Moment = Field(description="When it was made")
 
 
 class NewSecretOut(SecretOut):
@@ -90,18 +89,25 @@ class WebhookOut(Out):
 
     model_config = ConfigDict(from_attributes=True, json_schema_extra=example(HELD))
 
-    id: str
-    url: str
+    id: str = Field(description="As in its path")
+    url: str = Field(description="Where events are sent to")
     events: list[WebhookEvent]
-    agencies: list[str] | None
-    active: bool
-    failing_since: Moment | None = Field(description="The first failure since the last success")
-    paused_at: Moment | None
+    agencies: list[str] | None = Field(
+        description="Codes of the agencies whose events are sent; null: of all"
+    )
+    active: bool = Field(description="Whether events are sent")
+    failing_since: Moment | None = Field(
+        description="The first failure since the last success; null: none"
+    )
+    paused_at: Moment | None = Field(description="When it was paused; null: it is not")
     pause_reason: PauseReason | None = Field(
-        description="`gone`: the receiver answered 410; `failing`: for 3 days nothing but failures"
+        description="`gone`: the receiver answered 410; `failing`: for 3 days nothing but "
+        "failures; null: it is not paused"
     )
     secrets: list[SecretOut] = Field(description="Each event is signed with every live secret")
-    secret: str | None = Field(description="The first secret, shown once: when it is created")
+    secret: str | None = Field(
+        description="The first secret, shown once: when it is created; null: ever after"
+    )
 
 
 class WebhookPage(Out):
@@ -116,8 +122,10 @@ class WebhookPage(Out):
 class AttemptOut(Out):
     """What came of sending once."""
 
-    at: datetime
-    status: int | None = Field(description="What the receiver answered")
+    at: Moment = Field(description="When it was sent")
+    status: int | None = Field(
+        description="HTTP status that the receiver answered; null: there was no answer"
+    )
     error: (
         Literal[
             "timeout",
@@ -127,8 +135,8 @@ class AttemptOut(Out):
             "broken-answer",
         ]
         | None
-    ) = Field(description="Why there was no answer")
-    milliseconds: int
+    ) = Field(description="Why there was no answer; null: there was one")
+    milliseconds: int = Field(description="Until the answer, or until it was given up")
 
 
 class DeliveryOut(Out):
@@ -137,10 +145,15 @@ class DeliveryOut(Out):
     model_config = ConfigDict(json_schema_extra=example(DELIVERY))
 
     id: UUID = Field(description="The event's, sent as `webhook-id` at every attempt")
-    event: WebhookEvent
-    state: Literal["waiting", "sending", "delivered", "given_up"]
-    created_at: Moment
-    next_attempt_at: Moment | None = Field(description="While it waits; null while it is sent")
+    event: WebhookEvent = Field(description="Type of the event")
+    state: Literal["waiting", "sending", "delivered", "given_up"] = Field(
+        description="`waiting` for the next attempt, `sending`, `delivered`, or after the last "
+        "`given_up`"
+    )
+    created_at: Moment = Field(description="When the event was queued")
+    next_attempt_at: Moment | None = Field(
+        description="While it waits; null: it is being sent, or needs no more attempt"
+    )
     attempts: list[AttemptOut] = Field(description="The latest 30, the oldest first")
 
 

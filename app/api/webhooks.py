@@ -1,16 +1,20 @@
 """Webhooks: who is told of what, the secrets it is signed with, and what became of it."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 
 from app.api.deps import (
     REPLAYS,
     Chosen,
+    CodeCursor,
     ExpectedState,
+    IdCursor,
     NewId,
     Now,
+    Paging,
     ReferenceKey,
     RequestKey,
     Session,
@@ -31,7 +35,7 @@ from app.api.webhook_schemas import (
     WebhookPage,
 )
 from app.db import deliveries, webhooks
-from app.db.tables import Delivery, Webhook
+from app.db.tables import Delivery, Webhook, WebhookSecret
 from app.domain import webhook as rules
 from app.domain.access import Caller
 from app.domain.errors import (
@@ -48,8 +52,10 @@ from app.domain.webhook import (
     DeliveryNotFoundError,
     LastSecretError,
     TooManySecretsError,
+    TooManyWebhooksError,
     WebhookInactiveError,
     WebhookNotFoundError,
+    WebhookSecretEndedError,
     WebhookSecretNotFoundError,
 )
 
@@ -64,7 +70,9 @@ Writer = Annotated[Caller, Depends(needs("webhooks:write"))]
     operation_id="put_webhook",
     responses={
         201: {"model": WebhookOut, "description": "Created; shows its secret, this once"},
-        **problems(PreconditionFailedError, UnknownReferenceError, InvalidError),
+        **problems(
+            TooManyWebhooksError, PreconditionFailedError, UnknownReferenceError, InvalidError
+        ),
     },
 )
 async def put_webhook(
@@ -82,24 +90,26 @@ async def put_webhook(
     """Create or change a webhook. Its first secret is shown once, when it is created.
 
     The key must be allowed to read what it subscribes to, and a key of some agencies names them.
+    Events that the webhook does not want any more are not sent, nor sent again.
     """
     _check(body, caller, private=chosen.webhook_allow_private)
     held = await webhooks.find(session, webhook)
-    if held is not None:
-        _check_own(held, caller)
+    if held is not None and not webhooks.is_of_only(held, caller.agencies):
+        raise AgencyNotAllowedError  # names are shared, so that one is taken cannot be hidden
     values = {
         "url": body.url,
         "events": sorted({event.value for event in body.events}),
         "agencies": None if body.agencies is None else sorted(set(body.agencies)),
         "active": body.active,
+        "url_by": caller.key,
     }
     row = await webhooks.put(session, webhook, values, moment, state)
     stored(response, row.revision)
     if row.revision > 1:
-        return await _out(session, row)
+        return await _with_secrets(session, row)
     await webhooks.add_secret(session, webhook, salt, moment)
     shown = rules.shown(rules.secret(secret, salt))
-    return (await _out(session, row)).model_copy(update={"secret": shown})
+    return (await _with_secrets(session, row)).model_copy(update={"secret": shown})
 
 
 @router.get("/{webhook}", operation_id="get_webhook", responses=problems(WebhookNotFoundError))
@@ -107,25 +117,23 @@ async def get_webhook(
     webhook: Code, response: Response, session: Session, caller: Reader
 ) -> WebhookOut:
     """A webhook, and whether its receiver takes what is sent."""
-    row = await _own(session, webhook, caller)
+    row = await webhooks.get(session, webhook, caller.agencies)
     tag(response, row.revision, "failing" if row.failing_since else "")
-    return await _out(session, row)
+    return await _with_secrets(session, row)
 
 
 @router.get("", operation_id="list_webhooks", responses=problems())
 async def list_webhooks(
-    response: Response,
     session: Session,
     caller: Reader,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[Code | None, Query(description="`next_cursor` of the page before")] = None,
+    paging: Paging,
+    cursor: CodeCursor = None,
 ) -> WebhookPage:
     """Webhooks in the order of their ids; a key of some agencies sees those of only these."""
-    rows = await webhooks.list_page(session, caller.agencies, cursor or "", limit + 1)
-    following = rows[limit - 1].code if len(rows) > limit else None
-    if following:
-        response.headers["Link"] = f'</v1/webhooks?limit={limit}&cursor={following}>; rel="next"'
-    items = [await _out(session, row) for row in rows[:limit]]
+    rows = await webhooks.list_page(session, caller.agencies, cursor or "", paging.rows)
+    page, following = paging.page(rows, lambda row: row.code)
+    held = await webhooks.secrets(session, [row.code for row in page])
+    items = [_out(row, held[row.code]) for row in page]
     return WebhookPage(items=items, next_cursor=following)
 
 
@@ -133,19 +141,24 @@ async def list_webhooks(
     "/{webhook}",
     status_code=204,
     operation_id="delete_webhook",
-    responses=problems(WebhookNotFoundError),
+    responses=problems(WebhookNotFoundError, PreconditionFailedError),
 )
-async def delete_webhook(webhook: Code, session: Session, caller: Writer) -> None:
+async def delete_webhook(
+    webhook: Code, session: Session, caller: Writer, state: ExpectedState
+) -> None:
     """Delete a webhook with its secrets and deliveries; nothing more is sent."""
-    await _own(session, webhook, caller)
-    await webhooks.remove(session, webhook)
+    await webhooks.get(session, webhook, caller.agencies)
+    await webhooks.remove(session, webhook, state)
 
 
 @router.post(
     "/{webhook}/secrets",
     status_code=201,
     operation_id="add_webhook_secret",
-    responses={201: REPLAYS, **problems(WebhookNotFoundError, TooManySecretsError)},
+    responses={
+        201: REPLAYS,
+        **problems(WebhookNotFoundError, TooManySecretsError, WebhookSecretEndedError),
+    },
 )
 async def add_webhook_secret(
     webhook: Code,
@@ -153,20 +166,20 @@ async def add_webhook_secret(
     session: Session,
     caller: Writer,
     moment: Now,
-    new_id: NewId,
+    salt: NewId,
     secret: ReferenceKey,
     request_key: RequestKey = None,
 ) -> NewSecretOut:
     """Add a second secret, shown this once. Until one is deleted events are signed with both."""
-    await _own(session, webhook, caller)
-    salt = new_id if request_key is None else rules.salt_of(webhook, caller.key, request_key)
-    made, replayed = await webhooks.add_secret(session, webhook, salt, moment)
+    await webhooks.get(session, webhook, caller.agencies)
+    request = None if request_key is None else rules.request_of(webhook, caller.key, request_key)
+    made, replayed = await webhooks.add_secret(session, webhook, salt, moment, request)
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return NewSecretOut(
         number=made.number,
         created_at=made.created_at,
-        secret=rules.shown(rules.secret(secret, salt)),
+        secret=rules.shown(rules.secret(secret, made.salt)),
     )
 
 
@@ -181,10 +194,11 @@ async def delete_webhook_secret(
     number: Annotated[int, Path(ge=1, le=2**31 - 1, description="As the secret was answered")],
     session: Session,
     caller: Writer,
+    moment: Now,
 ) -> None:
-    """End a secret; the last one stays."""
-    await _own(session, webhook, caller)
-    await webhooks.remove_secret(session, webhook, number)
+    """End a secret; the last one stays. Its number is not used again."""
+    await webhooks.get(session, webhook, caller.agencies)
+    await webhooks.end_secret(session, webhook, number, moment)
 
 
 @router.get(
@@ -194,20 +208,16 @@ async def delete_webhook_secret(
 )
 async def list_deliveries(
     webhook: Code,
-    response: Response,
     session: Session,
     caller: Reader,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
+    paging: Paging,
+    cursor: IdCursor = None,
 ) -> DeliveryPage:
     """What was sent to a webhook in the last 30 days and what came of it, the latest first."""
-    await _own(session, webhook, caller)
-    rows = await deliveries.list_page(session, webhook, cursor, limit + 1)
-    following = rows[limit - 1].id if len(rows) > limit else None
-    if following:
-        path = f"/v1/webhooks/{webhook}/deliveries?limit={limit}&cursor={following}"
-        response.headers["Link"] = f'<{path}>; rel="next"'
-    return DeliveryPage(items=[_delivery(row) for row in rows[:limit]], next_cursor=following)
+    hook = await webhooks.get(session, webhook, caller.agencies)
+    rows = await deliveries.list_page(session, webhook, cursor, paging.rows)
+    page, following = paging.page(rows, lambda row: row.id)
+    return DeliveryPage(items=[_delivery(row, hook) for row in page], next_cursor=following)
 
 
 @router.post(
@@ -223,11 +233,18 @@ async def redeliver(
     caller: Writer,
     moment: Now,
 ) -> DeliveryOut:
-    """Send an event again, whatever became of it, under the same `webhook-id`."""
-    row = await _own(session, webhook, caller)
+    """Send an event again, whatever became of it, under the same `webhook-id`.
+
+    The key must be allowed to read what the event tells. One that is being sent is sent again
+    afterwards.
+    """
+    row = await webhooks.get(session, webhook, caller.agencies)
     if not row.active:
         raise WebhookInactiveError(Fault("/path/webhook", "webhook-inactive"))
-    return _delivery(await deliveries.again(session, webhook, delivery, moment))
+    held = await deliveries.get(session, webhook, delivery)
+    if scope := rules.SCOPES.get(rules.WebhookEvent(held.type)):
+        caller.check_scope(scope)
+    return _delivery(await deliveries.again(session, webhook, delivery, moment), row)
 
 
 def _check(body: WebhookIn, caller: Caller, *, private: bool) -> None:
@@ -247,20 +264,11 @@ def _check(body: WebhookIn, caller: Caller, *, private: bool) -> None:
     refusals.raise_all()
 
 
-async def _own(session: Session, code: str, caller: Caller) -> Webhook:
-    row = await webhooks.get(session, code)
-    _check_own(row, caller)
-    return row
+async def _with_secrets(session: Session, row: Webhook) -> WebhookOut:
+    return _out(row, (await webhooks.secrets(session, [row.code]))[row.code])
 
 
-def _check_own(row: Webhook, caller: Caller) -> None:
-    """Nothing, or AgencyNotAllowedError: a key of some agencies has webhooks of only these."""
-    if caller.agencies is not None and not (set(row.agencies or [""]) <= caller.agencies):
-        raise AgencyNotAllowedError
-
-
-async def _out(session: Session, row: Webhook) -> WebhookOut:
-    held = await webhooks.secrets(session, row.code)
+def _out(row: Webhook, held: Sequence[WebhookSecret]) -> WebhookOut:
     return WebhookOut.model_validate(
         {
             **row.model_dump(),
@@ -271,12 +279,13 @@ async def _out(session: Session, row: Webhook) -> WebhookOut:
     )
 
 
-def _delivery(row: Delivery) -> DeliveryOut:
+def _delivery(row: Delivery, hook: Webhook) -> DeliveryOut:
+    waits = row.next_at if row.state == "waiting" else None
     return DeliveryOut.model_validate(
         {
             **row.model_dump(),
             "event": row.type,
-            "next_attempt_at": None if row.state == "sending" else row.next_at,
+            "next_attempt_at": waits and max(waits, hook.retry_at or waits),
             "attempts": [AttemptOut.model_validate(one) for one in row.attempts],
         }
     )

@@ -5,19 +5,19 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import texts
-from app.db import keys, schema, session
+from app.db import keys, schema, session, webhooks
 from app.db.opening import database
 from app.db.session import DatabaseUnusableError
 from app.db.tables import ApiKey
@@ -105,7 +105,8 @@ def list_keys(
         ]
         sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return
-    table = Table("number", "name", "scopes", "agencies", "state", "created", "expires", "last use")
+    names = ("number", "name", "scopes", "agencies", "state", "created", "expires", "last use")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for row in rows:
         days = (row.created_at, row.expires_at, row.last_used_at)
         table.add_row(
@@ -153,15 +154,20 @@ def rotate(
 def revoke(
     number: Annotated[int, typer.Argument(min=1, max=LAST_NUMBER, help="As `list` shows it.")],
 ) -> None:
-    """End a key at once."""
+    """End a key at once. Its webhooks go on; those that it made or led elsewhere are named."""
 
-    async def end() -> bool:
+    async def end() -> Sequence[str]:
         async with opened_session() as opened:
-            return await keys.revoke(opened, number, datetime.now(UTC))
+            name = await keys.revoke(opened, number, datetime.now(UTC))
+            if name is None:
+                raise typer.BadParameter(f"There is no key {number} in force.")
+            return await webhooks.led_by(opened, name)
 
-    if not asyncio.run(end()):
-        raise typer.BadParameter(f"There is no key {number} in force.")
-    Console().print(f"Key {number} is revoked.")
+    led = asyncio.run(end())
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Key {number} is revoked.")
+    if led:
+        console.print(f"Webhooks that go on to where keys of its name led them: {', '.join(led)}")
 
 
 def explain(error: DomainError) -> str:

@@ -100,15 +100,15 @@ async def list_all(session: AsyncSession) -> Sequence[ApiKey]:
     return (await session.scalars(select(ApiKey).order_by(col(ApiKey.id)))).all()
 
 
-async def revoke(session: AsyncSession, number: int, now: datetime) -> bool:
-    """End a key now; False when there is no such key, or it was ended before."""
+async def revoke(session: AsyncSession, number: int, now: datetime) -> str | None:
+    """End a key now; its name, or None when there is no such key, or it was ended before."""
     stmt = (
         update(ApiKey)
         .where(col(ApiKey.id) == number, col(ApiKey.revoked_at).is_(None))
         .values(revoked_at=now)
-        .returning(col(ApiKey.id))
+        .returning(col(ApiKey.name))
     )
-    return await session.scalar(stmt) is not None
+    return await session.scalar(stmt)
 
 
 async def rotate(

@@ -18,23 +18,39 @@ from app.db.tables import Webhook, WebhookSecret
 from app.domain.errors import Fault
 from app.domain.webhook import (
     MOST_SECRETS,
+    MOST_WEBHOOKS,
     Event,
     LastSecretError,
     TooManySecretsError,
+    TooManyWebhooksError,
     WebhookNotFoundError,
+    WebhookSecretEndedError,
     WebhookSecretNotFoundError,
 )
 
 # Who covers all agencies is told of everything; others of what they cover, and of what is public.
+# The lock waits for who puts a webhook meanwhile, and looks again at what it wants then.
 _ENQUEUE = text("""
 INSERT INTO webhook_delivery (
-       webhook, id, type, body, state, created_at, begun_at, next_at, tries, attempts)
-SELECT webhook.code, event.id, event.type, event.body, 'waiting', :now, :now, :now, 0, '[]'
+       webhook, id, type, agencies, body, state, created_at, begun_at, next_at, tries, attempts)
+SELECT webhook.code, event.id, event.type,
+       CASE WHEN event.agencies <> 'null' THEN
+            ARRAY(SELECT jsonb_array_elements_text(event.agencies)) END,
+       event.body, 'waiting', :now, :now, :now, 0, '[]'
   FROM jsonb_to_recordset(CAST(:events AS jsonb))
        AS event (id uuid, type text, body text, agencies jsonb)
   JOIN webhook ON webhook.active AND event.type = ANY(webhook.events)
               AND (webhook.agencies IS NULL OR to_jsonb(webhook.agencies) @> event.agencies)
+   FOR KEY SHARE OF webhook
 ON CONFLICT DO NOTHING
+""")
+
+# So nothing is sent, or sent again, to where a webhook leads now that it is not meant for.
+_DROP_UNWANTED = text("""
+DELETE FROM webhook_delivery AS delivery USING webhook
+ WHERE webhook.code = :code AND delivery.webhook = webhook.code
+   AND (delivery.type = ANY(webhook.events)
+        AND (webhook.agencies IS NULL OR webhook.agencies @> delivery.agencies)) IS NOT TRUE
 """)
 
 
@@ -61,12 +77,17 @@ async def find(session: AsyncSession, code: str) -> Webhook | None:
     return await session.get(Webhook, code)
 
 
-async def get(session: AsyncSession, code: str) -> Webhook:
-    """The webhook; raises WebhookNotFoundError."""
+async def get(session: AsyncSession, code: str, within: Collection[str] | None) -> Webhook:
+    """The webhook; WebhookNotFoundError also of one that is not of only these agencies."""
     found = await session.get(Webhook, code)
-    if found is None:
+    if found is None or not is_of_only(found, within):
         raise WebhookNotFoundError(Fault("/path/webhook", "webhook-not-found", {"code": code}))
     return found
+
+
+def is_of_only(row: Webhook, within: Collection[str] | None) -> bool:
+    """Whether all its agencies are among these (None: whatever they are)."""
+    return within is None or (row.agencies is not None and set(row.agencies) <= set(within))
 
 
 async def put(
@@ -74,21 +95,49 @@ async def put(
 ) -> Webhook:
     """Store the webhook and return it; one that was paused has a new start if it is active now.
 
-    Raises PreconditionFailedError, or UnknownReferenceError of agencies that do not exist.
+    Deliveries that it does not want any more are dropped. Raises PreconditionFailedError,
+    UnknownReferenceError of agencies that do not exist, or TooManyWebhooksError.
     """
     named = values["agencies"] or []
     await agency_rows.check_known(
         session, {f"/agencies/{place}": agency for place, agency in enumerate(named)}
     )
-    state = {"failing_since": None, "paused_at": None, "pause_reason": None, "created_at": now}
-    if (held := await session.get(Webhook, code)) is not None:
+    paused = {"paused_at": None, "pause_reason": None}
+    state = {"failing_since": None, "failures": 0, "retry_at": None, **paused, "created_at": now}
+    # Who enqueues is waited for: what is stored by then is looked at below.
+    held = await session.get(Webhook, code, with_for_update=True, populate_existing=True)
+    if held is not None:
         state |= held.model_dump(include={"created_at"} if values["active"] else set(state))
-    return await catalogue.put(session, Webhook, {"code": code}, {**state, **values}, expected)
+    stored = {**state, **values}
+    if held is not None and held.url == values["url"]:
+        stored["url_by"] = held.url_by
+    else:
+        await _check_room(session, code, values["url_by"])
+    row = await catalogue.put(session, Webhook, {"code": code}, stored, expected)
+    await session.execute(_DROP_UNWANTED, {"code": code})
+    return row
 
 
-async def remove(session: AsyncSession, code: str) -> None:
-    """Delete the webhook with its secrets and deliveries."""
-    await session.execute(delete(Webhook).where(col(Webhook.code) == code))
+async def _check_room(session: AsyncSession, code: str, name: str) -> None:
+    """Nothing, or TooManyWebhooksError when keys of this name have as many others as they may."""
+    await catalogue.alone(session, Webhook, "url by", name)
+    others = [other for other in await led_by(session, name) if other != code]
+    if len(others) >= MOST_WEBHOOKS:
+        raise TooManyWebhooksError(Fault("/path/webhook", "too-many-webhooks"))
+
+
+async def led_by(session: AsyncSession, name: str) -> Sequence[str]:
+    """The webhooks that lead to where keys of this name said, in the order of their codes."""
+    stmt = select(col(Webhook.code)).where(col(Webhook.url_by) == name)
+    return (await session.scalars(stmt.order_by(col(Webhook.code)))).all()
+
+
+async def remove(session: AsyncSession, code: str, expected: Expected) -> None:
+    """Delete the webhook with its secrets and deliveries; raises PreconditionFailedError."""
+    held = await session.get(Webhook, code, with_for_update=True, populate_existing=True)
+    if held is not None:
+        catalogue.check(held.revision, expected)
+        await session.execute(delete(Webhook).where(col(Webhook.code) == code))
 
 
 async def list_page(
@@ -101,50 +150,65 @@ async def list_page(
     return (await session.scalars(stmt.order_by(col(Webhook.code)).limit(limit))).all()
 
 
-async def secrets(session: AsyncSession, code: str) -> Sequence[WebhookSecret]:
-    """The live secrets of the webhook, the oldest first."""
-    stmt = select(WebhookSecret).where(col(WebhookSecret.webhook) == code)
-    return (await session.scalars(stmt.order_by(col(WebhookSecret.number)))).all()
+async def secrets(
+    session: AsyncSession, codes: Collection[str]
+) -> Mapping[str, Sequence[WebhookSecret]]:
+    """The live secrets of each of the webhooks, the oldest first."""
+    stmt = select(WebhookSecret).where(col(WebhookSecret.webhook).in_(codes))
+    stmt = stmt.where(col(WebhookSecret.ended_at).is_(None)).order_by(col(WebhookSecret.number))
+    found: dict[str, list[WebhookSecret]] = {code: [] for code in codes}
+    for one in await session.scalars(stmt):
+        found[one.webhook].append(one)
+    return found
 
 
 async def add_secret(
-    session: AsyncSession, code: str, salt: UUID, now: datetime
+    session: AsyncSession, code: str, salt: UUID, now: datetime, request: UUID | None = None
 ) -> tuple[WebhookSecret, bool]:
-    """Store another live secret; return it, and whether it was there already.
+    """Store another live secret; return it, or the one of this request and that it was there.
 
-    Raises TooManySecretsError.
+    Raises WebhookSecretEndedError, or TooManySecretsError.
     """
-    held = await _secrets_to_change(session, code)
-    if (same := next((one for one in held if one.salt == salt), None)) is not None:
+    given = await _secrets_given(session, code)
+    same = next((one for one in given if request is not None and one.request == request), None)
+    if same is not None and same.ended_at is not None:
+        fault = {"number": same.number}
+        raise WebhookSecretEndedError(Fault("/path/webhook", "webhook-secret-ended", fault))
+    if same is not None:
         return same, True
-    if len(held) >= MOST_SECRETS:
+    if len([one for one in given if one.ended_at is None]) >= MOST_SECRETS:
         raise TooManySecretsError(Fault("/path/webhook", "too-many-secrets"))
-    number = max((one.number for one in held), default=0) + 1
-    made = WebhookSecret(webhook=code, number=number, salt=salt, created_at=now)
+    made = WebhookSecret(webhook=code, number=1, salt=salt, request=request, created_at=now)
+    if given:
+        made.number = given[-1].number + 1
+        await _count_change(session, code)
     session.add(made)
     await session.flush()
     return made, False
 
 
-async def remove_secret(session: AsyncSession, code: str, number: int) -> None:
+async def end_secret(session: AsyncSession, code: str, number: int, now: datetime) -> None:
     """End a secret; raises WebhookSecretNotFoundError, or LastSecretError."""
-    held = await _secrets_to_change(session, code)
-    ended = next((one for one in held if one.number == number), None)
+    live = [one for one in await _secrets_given(session, code) if one.ended_at is None]
+    ended = next((one for one in live if one.number == number), None)
     if ended is None:
         raise WebhookSecretNotFoundError(
             Fault("/path/number", "webhook-secret-not-found", {"number": number})
         )
-    if len(held) == 1:
+    if len(live) == 1:
         raise LastSecretError(Fault("/path/number", "last-secret"))
-    await session.delete(ended)
-    await session.flush()
+    ended.ended_at = now
+    await _count_change(session, code)
 
 
-async def _secrets_to_change(session: AsyncSession, code: str) -> Sequence[WebhookSecret]:
-    """The live secrets, locked; the webhook is not what it was."""
+async def _secrets_given(session: AsyncSession, code: str) -> Sequence[WebhookSecret]:
+    """All secrets that the webhook ever had, the oldest first; nobody else changes them now."""
     await catalogue.alone(session, Webhook, code)
-    held = await secrets(session, code)
-    if held:
-        changed = update(Webhook).where(col(Webhook.code) == code)
-        await session.execute(changed.values(revision=col(Webhook.revision) + 1))
-    return held
+    stmt = select(WebhookSecret).where(col(WebhookSecret.webhook) == code)
+    return (await session.scalars(stmt.order_by(col(WebhookSecret.number)))).all()
+
+
+async def _count_change(session: AsyncSession, code: str) -> None:
+    """Note that the webhook is not what it was."""
+    changed = update(Webhook).where(col(Webhook.code) == code)
+    await session.execute(changed.values(revision=col(Webhook.revision) + 1))

@@ -17,6 +17,7 @@ from app.domain.period import VIETNAM
 
 SOURCE = "/v1"  # CloudEvents: together with the id it names an event
 MOST_SECRETS = 2
+MOST_WEBHOOKS = 20  # of one name: fewer than are sent to at once, so others are not held up
 
 FIRST_WAIT, LONGEST_WAIT, GROWTH = timedelta(seconds=5), timedelta(hours=8), 4.0
 JITTER = 0.2  # of the wait, to either side
@@ -67,10 +68,22 @@ class TooManySecretsError(DomainError):
     code = "too-many-secrets"
 
 
+class TooManyWebhooksError(DomainError):
+    """Keys of this name have as many webhooks as they may."""
+
+    code = "too-many-webhooks"
+
+
 class LastSecretError(DomainError):
     """Without its last secret the webhook could not be signed."""
 
     code = "last-secret"
+
+
+class WebhookSecretEndedError(DomainError):
+    """The secret that the request was for was given, and has been ended."""
+
+    code = "webhook-secret-ended"
 
 
 class WebhookInactiveError(DomainError):
@@ -85,8 +98,10 @@ ABSENCES: tuple[type[DomainError], ...] = (
     WebhookSecretNotFoundError,
 )
 CONFLICTS: tuple[type[DomainError], ...] = (
+    TooManyWebhooksError,
     TooManySecretsError,
     LastSecretError,
+    WebhookSecretEndedError,
     WebhookInactiveError,
 )
 
@@ -141,10 +156,13 @@ def edition_published(
 def operation_finished(
     operation: UUID, at: datetime, data: Mapping[str, Any], agencies: frozenset[str] | None
 ) -> Event:
-    """An operation of a key of these agencies (None: of all) ended; `data` says how."""
+    """An operation of a key of these agencies (None: of all) ended; `data` says how.
+
+    That of a key of no agency is not public, but of the province.
+    """
     subject = f"/v1/operations/{operation}"
     said = {"operation": str(operation), **data}
-    return _event(WebhookEvent.OPERATION_FINISHED, subject, at, said, agencies)
+    return _event(WebhookEvent.OPERATION_FINISHED, subject, at, said, agencies or None)
 
 
 def rating_low(agency: str, rating: UUID, survey: str, day: date) -> Event:
@@ -181,8 +199,8 @@ def _instant(moment: datetime) -> str:
     return moment.astimezone(VIETNAM).isoformat()
 
 
-def salt_of(webhook: str, caller: str, request_key: str) -> UUID:
-    """The salt of the secret that a named request asks for: the same each time it is sent."""
+def request_of(webhook: str, caller: str, request_key: str) -> UUID:
+    """What a named request for a secret is known by: the same each time it is sent."""
     return uuid5(_NAMES, f"secret\n{webhook}\n{caller}\n{request_key}")
 
 
@@ -230,8 +248,9 @@ class Attempt:
 def next_attempt(begun_at: datetime, tries: int, last: Attempt, chance: float) -> datetime | None:
     """When to try again after so many failed tries; None when it is given up.
 
-    The wait grows fourfold from 5 seconds to 8 hours, a fifth more or less by chance (from 0 to
-    1), so that receivers that were down are not all called at once. The last try is after 3 days.
+    Of one event, or of a webhook that fails whatever it is sent. The wait grows fourfold from 5
+    seconds to 8 hours, a fifth more or less by chance (from 0 to 1), so that receivers that were
+    down are not all called at once. The last try is after 3 days.
     """
     ends_at = begun_at + GIVE_UP_AFTER
     if last.gone or last.at >= ends_at:

@@ -127,7 +127,10 @@ class Sender:
             return response.status_code, response.headers.get("retry-after")
 
     async def _addresses(self, text: str, url: httpx.URL) -> list[Address]:
-        """Where the name leads, looked up anew; ClosedAddressError if any is not allowed."""
+        """Where the name leads, looked up anew; ClosedAddressError if any is not allowed.
+
+        gaierror if there is none, or none on the public internet.
+        """
         try:
             check_url(text, private=self.private)
         except InvalidError as error:
@@ -138,6 +141,9 @@ class Sender:
         )
         addresses = [ip_address(str(place[0])) for *_, place in found]
         if not self.private and not all(public(address) for address in addresses):
+            if not any(public(address) for address in addresses):
+                # As if there were none: else anybody could try which names are known inside.
+                raise socket.gaierror
             raise ClosedAddressError
         return list(dict.fromkeys(addresses))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import structlog
+from factories import PLAIN
 from fastapi.routing import APIRoute, iter_route_contexts
 from httpx import Response
 
@@ -50,6 +51,7 @@ PLACES = {
     "population": "1000",
     "procedure": "1.000001",
     "questionnaire": "s1-form",
+    "rating": "01896777-46f0-7c3e-9f0a-1f6f5b0a4c11",
     "source": "sipas",
     "survey": "s1",
     "version": "1",
@@ -69,7 +71,8 @@ async def province(make, client):
     await make.agency()
     await make.peer_group("g", "A1")
     await make.survey()
-    assert (await make.rate({"q1": "5", "q2": "5"})).status_code == 201
+    named = {"id": PLACES["rating"]}
+    assert (await make.rate({"q1": "5", "q2": "5"}, **named)).status_code == 201
     await make.put("/v1/agencies/A1/counters/Q1", {"name": {"vi": "Quầy 1"}})
     sent = {"issued": 3, "returned": 2, "invalid": 1}
     await make.put("/v1/surveys/s1/distributions/A1/paper", sent)
@@ -193,6 +196,21 @@ async def test_a_route_with_a_model_names_its_other_faults_as_well(client):
     assert named == ["/query/period", "/query/colour"]
 
 
+@pytest.mark.parametrize(
+    ("path", "method"),
+    sorted({(r.path, m) for r in ROUTES if r.body_field for m in r.methods & {"POST", "PUT"}}),
+)
+async def test_a_body_that_is_not_said_to_be_json_is_refused_as_such(province, path, method):
+    for told in ({"Content-Type": "text/plain"}, {"Content-Type": "multipart/form-data"}):
+        answer = await province.request(method, address(path), content=b"{}", headers=told)
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+    empty = await province.request(method, address(path))
+    assert empty.status_code == 422
+    patched = {"Content-Type": "application/merge-patch+json; charset=utf-8"}
+    read = await province.request(method, address(path), content=b"{}", headers=patched)
+    assert read.status_code != 415
+
+
 @pytest.mark.parametrize("path", sorted({r.path for r in ROUTES if "POST" in r.methods}))
 def test_every_creating_request_can_be_named(path):
     (route,) = (one for one in ROUTES if one.path == path and "POST" in one.methods)
@@ -216,6 +234,26 @@ async def test_a_dossiers_invitation_is_issued_once_under_its_key(province, make
 
 async def put_agency(client, make, number):
     await make.agency(f"B{number}")
+
+
+async def put_counter(client, make, number):
+    await make.put(f"/v1/agencies/A1/counters/Q{number}", {"name": {"vi": "Quầy"}})
+
+
+async def put_peer_group(client, make, number):
+    await make.peer_group(f"g{number}", "A1")
+
+
+async def put_procedure(client, make, number):
+    await make.procedure(f"2.{number}")
+
+
+async def put_questionnaire(client, make, number):
+    await make.put(f"/v1/questionnaires/f{number}/versions/1", PLAIN)
+
+
+async def put_survey(client, make, number):
+    await make.survey(f"t{number}")
 
 
 async def put_dossier(client, make, number):
@@ -249,11 +287,16 @@ async def add_nothing(client, make, number):
 Adding = Callable[..., object]
 LISTS: dict[str, tuple[str, Adding]] = {
     "/v1/agencies": ("code", put_agency),
+    "/v1/agencies/{agency}/counters": ("code", put_counter),
     "/v1/agencies/{agency}/dossiers": ("code", put_dossier),
     "/v1/agencies/{agency}/ratings": ("id", rate),
     "/v1/editions": ("code", publish),
     "/v1/methods": ("id", add_nothing),
     "/v1/operations": ("id", upload),
+    "/v1/peer-groups": ("code", put_peer_group),
+    "/v1/procedures": ("code", put_procedure),
+    "/v1/questionnaires": ("code", put_questionnaire),
+    "/v1/surveys": ("code", put_survey),
     "/v1/webhooks": ("id", listen),
     "/v1/webhooks/{webhook}/deliveries": ("id", publish),
 }

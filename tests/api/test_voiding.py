@@ -89,10 +89,14 @@ async def test_a_rating_of_another_agency_is_not_found(surveyed, make):
     await make.agency("A2")
     rating = await rated(make)
     for path in (f"/v1/agencies/A2/ratings/{rating}/void", f"{PATH}/{uuid.uuid4()}/void"):
-        answer = await surveyed.post(path, json=WORDS)
-        assert (answer.status_code, answer.json()["code"]) == (404, "rating-not-found")
-    answer = await surveyed.post(f"/v1/agencies/A3/ratings/{rating}/void", json=WORDS)
-    assert (answer.status_code, answer.json()["code"]) == (404, "agency-not-found")
+        for answer in (
+            await surveyed.post(path, json=WORDS),
+            await surveyed.get(path.removesuffix("/void")),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (404, "rating-not-found")
+    path = f"/v1/agencies/A3/ratings/{rating}"
+    for answer in (await surveyed.post(f"{path}/void", json=WORDS), await surveyed.get(path)):
+        assert (answer.status_code, answer.json()["code"]) == (404, "agency-not-found")
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": " "}, WORDS | {"rate_again": "yes"}])
@@ -103,7 +107,8 @@ async def test_a_rating_is_not_voided_without_a_reason(surveyed, make, body):
 
 
 async def test_who_may_rate_may_neither_list_nor_void(surveyed, make):
-    path = f"{PATH}/{await rated(make)}/void"
+    one = f"{PATH}/{await rated(make)}"
+    path = f"{one}/void"
     rater = await make.caller("ratings:write")
     reader = await make.caller("ratings:read")
     elsewhere = await make.caller(
@@ -111,9 +116,11 @@ async def test_who_may_rate_may_neither_list_nor_void(surveyed, make):
     )
     refusals = [
         (await rater.get(PATH), "scope-missing"),
+        (await rater.get(one), "scope-missing"),
         (await rater.post(path, json=WORDS), "scope-missing"),
         (await reader.post(path, json=WORDS), "scope-missing"),
         (await elsewhere.get(PATH), "agency-not-allowed"),
+        (await elsewhere.get(one), "agency-not-allowed"),
         (await elsewhere.post(path, json=WORDS), "agency-not-allowed"),
     ]
     for answer, code in refusals:
@@ -143,6 +150,15 @@ async def test_the_list_tells_what_was_answered_and_not_by_whom_or_when(surveyed
     }
     for secret in (dossier, "cb-0115", "1.000001", "16:30", "09:30"):
         assert secret not in answer.text
+
+
+async def test_a_rating_is_read_as_it_is_listed(surveyed, make):
+    rating = await rated(make, comment="Tốt")
+    await rated(make)
+    listed = {row["id"]: row for row in (await surveyed.get(PATH)).json()["items"]}
+    assert (await surveyed.get(f"{PATH}/{rating}")).json() == listed[rating]
+    await surveyed.post(f"{PATH}/{rating}/void", json=WORDS)
+    assert (await surveyed.get(f"{PATH}/{rating}")).json()["void_reason"] == WORDS["reason"]
 
 
 async def test_a_question_left_blank_is_not_among_the_answers(surveyed, make):

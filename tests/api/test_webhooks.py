@@ -1,15 +1,16 @@
 """Webhooks: who may have which, their secrets, and the list of what was sent."""
 
 import base64
+import json
 from datetime import date, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from conftest import NOW
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 
 from app.api import webhook_events
-from app.db import occurrences, webhooks
+from app.db import deliveries, occurrences, webhooks
 from app.db.tables import Delivery, Webhook
 from app.domain import webhook as rules
 
@@ -102,6 +103,47 @@ async def test_two_secrets_live_while_they_are_exchanged(client):
     assert (none.status_code, none.json()["code"]) == (404, "webhook-secret-not-found")
 
 
+async def test_a_number_is_of_one_secret_only_however_often_they_are_exchanged(client):
+    shown = [(await client.put(PATH, json=BODY)).json()["secret"]]
+    for number in (2, 3, 4):
+        made = (await client.post(f"{PATH}/secrets")).json()
+        shown.append(made["secret"])
+        assert made["number"] == number
+        for status in (204, 404):
+            ended = await client.delete(f"{PATH}/secrets/{number - 1}")
+            assert ended.status_code == status
+    assert [one["number"] for one in (await client.get(PATH)).json()["secrets"]] == [4]
+    for number in (5, 6):
+        assert (await client.post(f"{PATH}/secrets")).json()["number"] == number
+        assert (await client.delete(f"{PATH}/secrets/{number}")).status_code == 204
+    assert len(set(shown)) == 4
+
+
+async def test_an_ended_secret_does_not_come_back_with_the_request_that_made_it(client):
+    await client.put(PATH, json=BODY)
+    named = {"Idempotency-Key": "exchange-1"}
+    made = await client.post(f"{PATH}/secrets", headers=named)
+    await client.delete(f"{PATH}/secrets/2")
+    again = await client.post(f"{PATH}/secrets", headers=named)
+    assert (again.status_code, again.json()["code"]) == (409, "webhook-secret-ended")
+    assert [one["number"] for one in (await client.get(PATH)).json()["secrets"]] == [1]
+    await client.delete(PATH)
+    await client.put(PATH, json=BODY)
+    other = await client.post(f"{PATH}/secrets", headers=named)
+    assert (other.status_code, "Idempotent-Replayed" in other.headers) == (201, False)
+    assert other.json()["secret"] != made.json()["secret"]
+
+
+async def test_an_ended_secret_signs_nothing_more(client, session):
+    await client.put(PATH, json=BODY)
+    await client.post(f"{PATH}/secrets")
+    await client.delete(f"{PATH}/secrets/1")
+    await webhooks.enqueue(session, NOW, EDITION)
+    (claimed,) = await deliveries.claim(session, NOW, [], 1)
+    live = text("SELECT salt FROM webhook_secret WHERE number = 2")
+    assert claimed.salts == [await session.scalar(live)]
+
+
 async def test_a_secret_whose_answer_was_lost_is_shown_to_who_asks_again(client):
     await client.put(PATH, json=BODY)
     named = {"Idempotency-Key": "exchange-1"}
@@ -174,8 +216,9 @@ async def test_a_key_of_one_agency_has_webhooks_of_only_this_one(make):
     await everybody.put("/v1/webhooks/w0", json=BODY)
     assert (await own.get(PATH)).status_code == 200
     for path in (PATH, "/v1/webhooks/w0"):
+        taken = await others.put(path, json=BODY | {"agencies": ["A2"]})
+        assert (taken.status_code, taken.json()["code"]) == (403, "agency-not-allowed")
         answers = [
-            await others.put(path, json=BODY | {"agencies": ["A2"]}),
             await others.get(path),
             await others.delete(path),
             await others.post(f"{path}/secrets"),
@@ -183,7 +226,8 @@ async def test_a_key_of_one_agency_has_webhooks_of_only_this_one(make):
             await others.get(f"{path}/deliveries"),
             await others.post(f"{path}/deliveries/{uuid4()}/redeliver"),
         ]
-        assert {one.status_code for one in answers} == {403}
+        for answer in answers:
+            assert (answer.status_code, answer.json()["code"]) == (404, "webhook-not-found")
 
     async def seen(caller):
         return [one["id"] for one in (await caller.get("/v1/webhooks")).json()["items"]]
@@ -203,6 +247,21 @@ async def test_webhooks_are_listed_a_page_at_a_time(client):
     assert rest.json()["next_cursor"] is None
 
 
+async def test_a_list_of_webhooks_asks_the_database_no_more_often_than_one_webhook(
+    client, connection
+):
+    asked = []
+    event.listen(connection.sync_connection, "before_cursor_execute", lambda *a: asked.append(a[2]))
+    counts = []
+    for number in range(3):
+        await client.put(f"/v1/webhooks/w{number}", json=BODY)
+        asked.clear()
+        (*_, last) = (await client.get("/v1/webhooks")).json()["items"]
+        counts.append(len(asked))
+        assert [one["number"] for one in last["secrets"]] == [1]
+    assert len(set(counts)) == 1
+
+
 async def test_a_webhook_that_somebody_else_changed_is_not_overwritten(client):
     tag = (await client.put(PATH, json=BODY)).headers["ETag"]
     assert (await client.get(PATH)).headers["ETag"] == tag
@@ -220,6 +279,16 @@ async def test_a_deleted_webhook_is_gone_with_all_that_was_its(client, session):
     assert (await client.put(PATH, json=BODY)).json()["secret"] is not None
 
 
+async def test_a_webhook_that_somebody_else_changed_is_not_deleted(client):
+    tag = (await client.put(PATH, json=BODY)).headers["ETag"]
+    now = (await client.put(PATH, json=BODY | {"active": False})).headers["ETag"]
+    for held in (tag, f"W/{now}", '"x"'):
+        answer = await client.delete(PATH, headers={"If-Match": held})
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition-failed")
+    assert (await client.get(PATH)).headers["ETag"] == now
+    assert (await client.delete(PATH, headers={"If-Match": now})).status_code == 204
+
+
 async def test_deliveries_are_listed_with_the_latest_first(client, session):
     await client.put(PATH, json=BODY)
     for minutes in range(3):
@@ -232,7 +301,7 @@ async def test_deliveries_are_listed_with_the_latest_first(client, session):
     await session.commit()
     page = (await client.get(f"{PATH}/deliveries", params={"limit": 2})).json()
     assert [one["created_at"][14:16] for one in page["items"]] == ["02", "01"]
-    assert page["items"][0]["attempts"][0]["error"] == "timeout"
+    assert page["items"][0]["attempts"][0] == attempt | {"at": "2026-06-15T17:00:00+07:00"}
     assert (page["items"][0]["event"], page["items"][0]["state"]) == (
         "edition.published",
         "waiting",
@@ -260,6 +329,18 @@ async def test_what_was_given_up_is_sent_again_on_request_under_the_same_id(clie
     assert (unknown.status_code, unknown.json()["code"]) == (404, "delivery-not-found")
 
 
+async def test_what_waits_while_a_webhook_rests_is_said_to_be_sent_afterwards(client, session):
+    await client.put(PATH, json=BODY)
+    await webhooks.enqueue(session, NOW, EDITION)
+    failing = {"failing_since": NOW, "failures": 9, "retry_at": NOW + timedelta(hours=8)}
+    await session.execute(update(Webhook).values(**failing))
+    await session.commit()
+    (shown,) = (await client.get(f"{PATH}/deliveries")).json()["items"]
+    assert shown["next_attempt_at"] == "2026-06-16T01:00:00+07:00"
+    again = await client.post(f"{PATH}/deliveries/{EDITION.id}/redeliver")
+    assert again.json()["next_attempt_at"] == "2026-06-15T17:00:00+07:00"
+
+
 async def test_what_is_being_sent_is_not_sent_twice_at_once(client, session):
     await client.put(PATH, json=BODY)
     await webhooks.enqueue(session, NOW, EDITION)
@@ -268,6 +349,102 @@ async def test_what_is_being_sent_is_not_sent_twice_at_once(client, session):
     await session.commit()
     answer = (await client.post(f"{PATH}/deliveries/{EDITION.id}/redeliver")).json()
     assert (answer["state"], answer["next_attempt_at"]) == ("sending", None)
+
+
+OVERDUE = {
+    agency: rules.dossier_overdue(agency, "000.00.01.H00-260601-00001", NOW)
+    for agency in ("A1", "A2")
+}
+LOW = rules.rating_low("A1", uuid4(), "s1", date(2026, 6, 15))
+IMPORTED = rules.operation_finished(uuid4(), NOW, COUNTS, frozenset({"A1", "A2"}))
+PROVINCES = rules.operation_finished(uuid4(), NOW, COUNTS, None)
+
+
+async def left(session):
+    return set(await session.scalars(text("SELECT id FROM webhook_delivery")))
+
+
+async def test_what_a_webhook_does_not_want_any_more_cannot_be_sent_to_where_it_leads_then(
+    make, client, session
+):
+    await make.agency("A1")
+    for name, state in (("w1", "delivered"), ("w2", "waiting")):
+        path = f"/v1/webhooks/{name}"
+        events = ["dossier.overdue", "edition.published", "rating.low"]
+        await client.put(path, json=BODY | {"events": events, "agencies": ["A1"]})
+        await webhooks.enqueue(session, NOW, EDITION, OVERDUE["A1"], LOW)
+        due = None if state == "delivered" else NOW
+        await session.execute(update(Delivery).values(state=state, next_at=due))
+        await session.commit()
+        spy = await make.caller("webhooks:read", "webhooks:write", agencies={"A1"})
+        body = BODY | {"url": "https://spy.example.vn/", "agencies": ["A1"]}
+        assert (await spy.put(path, json=body | {"events": events})).status_code == 403
+        assert (await spy.put(path, json=body)).status_code == 200
+        for dropped in (OVERDUE["A1"], LOW):
+            answer = await spy.post(f"{path}/deliveries/{dropped.id}/redeliver")
+            assert (answer.status_code, answer.json()["code"]) == (404, "delivery-not-found")
+        (shown,) = (await spy.get(f"{path}/deliveries")).json()["items"]
+        assert shown["id"] == str(EDITION.id)
+        await client.delete(path)
+
+
+async def test_a_webhook_that_is_narrowed_keeps_only_what_its_agencies_may_be_told(
+    make, client, session
+):
+    for code in ("A1", "A2", "A3"):
+        await make.agency(code)
+    wide = BODY | {"events": list(rules.WebhookEvent)}
+    await client.put(PATH, json=wide)
+    happened = [EDITION, *OVERDUE.values(), LOW, IMPORTED, PROVINCES]
+    await webhooks.enqueue(session, NOW, *happened)
+    await client.put(PATH, json=wide | {"url": "https://other.example.vn/"})
+    assert await left(session) == {event.id for event in happened}
+    await client.put(PATH, json=wide | {"agencies": ["A1", "A2", "A3"]})
+    assert await left(session) == {event.id for event in happened} - {PROVINCES.id}
+    await client.put(PATH, json=wide | {"agencies": ["A1"]})
+    assert await left(session) == {EDITION.id, OVERDUE["A1"].id, LOW.id}
+    own = await make.caller(agencies={"A1"})
+    answer = await own.post(f"{PATH}/deliveries/{OVERDUE['A2'].id}/redeliver")
+    assert (answer.status_code, answer.json()["code"]) == (404, "delivery-not-found")
+
+
+async def test_an_event_is_sent_again_for_a_key_that_may_read_what_it_tells(make, client, session):
+    await make.agency()
+    await client.put(PATH, json=BODY | {"events": list(rules.WebhookEvent)})
+    await webhooks.enqueue(session, NOW, EDITION, OVERDUE["A1"], LOW)
+    await session.commit()
+    reader = await make.caller("webhooks:write", "dossiers:read")
+    said = {
+        event.type: (await reader.post(f"{PATH}/deliveries/{event.id}/redeliver")).status_code
+        for event in (EDITION, OVERDUE["A1"], LOW)
+    }
+    assert said == {"edition.published": 202, "dossier.overdue": 202, "rating.low": 403}
+
+
+async def test_keys_of_one_name_lead_so_many_webhooks_to_receivers_and_no_more(make, client):
+    for number in range(rules.MOST_WEBHOOKS):
+        made = await client.put(f"/v1/webhooks/n{number}", json=BODY)
+        assert made.status_code == 201
+    answer = await client.put(PATH, json=BODY)
+    assert (answer.status_code, answer.json()["code"]) == (409, "too-many-webhooks")
+    changed = await client.put("/v1/webhooks/n0", json=BODY | {"url": "https://example.vn/"})
+    assert changed.status_code == 200
+    other = make.with_key(await make.key(name="other"))
+    assert (await other.put(PATH, json=BODY)).status_code == 201
+    assert (await client.put(PATH, json=BODY | {"active": False})).status_code == 200
+    answer = await client.put(PATH, json=BODY | {"url": "https://example.vn/"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "too-many-webhooks")
+    await client.delete("/v1/webhooks/n0")
+    assert (await client.put("/v1/webhooks/n1x", json=BODY)).status_code == 201
+
+
+async def test_an_import_of_a_key_of_no_agency_is_nobodys_business(make, client, session):
+    await make.agency()
+    body = BODY | {"events": ["operation.finished"]}
+    await client.put(PATH, json=body | {"agencies": ["A1"]})
+    event = rules.operation_finished(uuid4(), NOW, COUNTS, frozenset())
+    await webhooks.enqueue(session, NOW, event)
+    assert await told(session) == []
 
 
 async def test_a_paused_webhook_is_told_nothing_until_it_is_made_active_again(client, session):
@@ -367,6 +544,58 @@ async def test_a_low_rating_is_told_once_without_its_comment_or_dossier(make, cl
     assert dossier not in body
 
 
+async def given(make, days, answers):
+    """A rating that was given so many days ago, and comes in now."""
+    at = (NOW - timedelta(days=days, hours=-1)).isoformat()
+    dossier = await make.dossier(returned=False)
+    path = f"/v1/agencies/A1/dossiers/{dossier}/events"
+    returned = await make.admin.post(path, json={"type": "result_returned", "at": at})
+    assert returned.status_code == 201, returned.text
+    answer = await make.rate(answers, dossier=dossier, rated_at=at)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+async def test_of_history_that_comes_in_only_the_last_three_days_are_told(make, client, session):
+    await make.agency()
+    await make.survey()
+    await client.put(PATH, json=BODY | {"events": ["rating.low"]})
+    recent, *_ = [await given(make, days, {"q1": "1"}) for days in (3, 4, 10)]
+    assert await occurrences.tell_low_ratings(session, NOW) == 1
+    (body,) = await bodies(session)
+    assert recent in body
+
+
+async def test_more_low_ratings_than_are_enqueued_together_are_all_told(
+    make, client, session, monkeypatch
+):
+    monkeypatch.setattr(occurrences, "MOST_TOGETHER", 2)
+    await make.agency()
+    await make.survey()
+    await client.put(PATH, json=BODY | {"events": ["rating.low"]})
+    for _ in range(5):
+        await make.rate({"q1": "1"})
+    assert await occurrences.tell_low_ratings(session, NOW) == 5
+    assert len(await told(session)) == 5
+
+
+async def test_every_event_says_where_to_read_more(make, client, session):
+    await client.put(PATH, json=BODY | {"events": list(rules.WebhookEvent)})
+    await publish(make, client)
+    await make.rate({"q1": "1"})
+    await occurrences.tell_low_ratings(session, NOW)
+    await make.dossier(returned=False)
+    await occurrences.tell_overdue(session, NOW + timedelta(days=6))
+    typed = {"Content-Type": "application/x-ndjson"}
+    sent = await client.post("/v1/imports/dossiers", content="{}", headers=typed)
+    ended = rules.operation_finished(UUID(sent.json()["id"]), NOW, COUNTS, None)
+    await webhooks.enqueue(session, NOW, ended)
+    said = [json.loads(body) for body in await bodies(session)]
+    assert sorted(one["type"] for one in said) == sorted(rules.WebhookEvent)
+    for one in said:
+        assert (await client.get(one["subject"])).status_code == 200, one["subject"]
+
+
 AGENCY = {"name": {"vi": "Sở Mẫu"}, "kind": "department", "valid_from": "2010-01-01"}
 
 
@@ -433,3 +662,17 @@ async def test_who_subscribes_later_is_not_told_of_what_was_overdue_before(make,
     await client.put(PATH, json=BODY | {"events": ["dossier.overdue"]})
     assert await occurrences.tell_overdue(session, NOW + timedelta(days=7)) == 0
     assert await told(session) == []
+
+
+async def test_notes_of_overdue_dossiers_are_kept_while_they_matter(make, client, session):
+    await make.agency()
+    going_on, ended, moved = [await make.dossier(returned=False) for _ in range(3)]
+    assert await occurrences.tell_overdue(session, NOW + timedelta(days=6)) == 3
+    stmt = "UPDATE dossier SET ended_at = :at, status = 7 WHERE code = :code"
+    await session.execute(text(stmt), {"at": NOW, "code": ended})
+    stmt = "UPDATE dossier SET due_at = :at WHERE code = :code"
+    await session.execute(text(stmt), {"at": NOW + timedelta(days=99), "code": moved})
+    noted = text("SELECT dossier FROM overdue_dossier ORDER BY dossier")
+    for days, left in ((35, [going_on, ended, moved]), (37, [going_on])):
+        await occurrences.forget(session, NOW + timedelta(days=days))
+        assert list(await session.scalars(noted)) == left

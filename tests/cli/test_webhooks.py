@@ -1,10 +1,11 @@
 """`hailong worker` sends webhooks to a receiver in another process, and dies in the middle."""
 
+import json
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cli.processes import background, query, serving, wait_until
+from cli.processes import Service, background, query, run, serving, wait_until
 from receiver import receiving
 from standardwebhooks import Webhook
 
@@ -55,3 +56,21 @@ def test_a_worker_killed_while_it_sends_leaves_the_event_to_the_next(
     for got in (first, second):
         said = Webhook(secret).verify(got["body"], got["headers"])
         assert said["data"]["dossier"] == DOSSIER
+
+
+def test_who_revokes_a_key_is_told_which_webhooks_go_on(service: Service) -> None:
+    made = run(service.data, "keys", "create", "leaver", "--scope", "webhooks:write")
+    held = {"headers": {"Authorization": f"Bearer {made.stdout.strip()}"}}
+    body = {"url": "https://example.vn/", "events": ["edition.published"], "active": False}
+    for name in ("left-2", "left-1"):
+        put = service.client.put(f"/v1/webhooks/{name}", json=body, **held)
+        assert put.status_code == 201, put.text
+    listed = json.loads(run(service.data, "keys", "list", "--json").stdout)
+    (number,) = [str(one["id"]) for one in listed if one["name"] == "leaver"]
+    revoked = run(service.data, "keys", "revoke", number)
+    assert revoked.stdout.splitlines() == [
+        f"Key {number} is revoked.",
+        "Webhooks that go on to where keys of its name led them: left-1, left-2",
+    ]
+    for name in ("left-1", "left-2"):
+        assert service.client.delete(f"/v1/webhooks/{name}").status_code == 204

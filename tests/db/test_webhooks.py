@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from datetime import UTC, date, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from cli.processes import wait_until
@@ -24,7 +24,7 @@ from app.db.session import sessions
 from app.domain import webhook as rules
 from app.settings import Settings
 from app.worker import Jobs
-from app.worker.sending import Sender
+from app.worker.sending import MOST_AT_ONCE, Sender
 from app.worker.webhooks import Post, work
 
 KEY = REFERENCE_KEY.encode()
@@ -65,6 +65,7 @@ def jobs(committing, committed, clock):
 async def subscribe(jobs, code, url, secrets=1):
     """A webhook of published editions, and its secrets."""
     values = {"url": url, "events": ["edition.published"], "agencies": None, "active": True}
+    values["url_by"] = "test"
     salts = [uuid4() for _ in range(secrets)]
     async with jobs.sessions.begin() as session:
         await webhooks.put(session, code, values, jobs.clock(), Expected())
@@ -264,12 +265,194 @@ async def test_two_workers_send_nothing_twice(jobs, receiver):
     assert await value(jobs, "SELECT bool_and(state = 'delivered') FROM webhook_delivery")
 
 
-async def test_what_one_worker_is_taking_another_passes_over(jobs, receiver, clock):
+async def taken(session, clock):
+    return [str(one.id) for one in await deliveries.claim(session, clock(), [], 10)]
+
+
+async def test_the_webhook_that_one_worker_is_about_another_passes_over(jobs, receiver, clock):
     await subscribe(jobs, "w1", receiver.url("ok"))
     first, second = [await happen(jobs, code) for code in ("e1", "e2")]
     async with jobs.sessions.begin() as one, jobs.sessions.begin() as another:
-        taken = [await deliveries.claim(session, clock(), [], 10) for session in (one, another)]
-    assert [str(one.id) for part in taken for one in part] == [first, second]
+        assert [await taken(session, clock) for session in (one, another)] == [[first], []]
+    async with jobs.sessions.begin() as another:
+        assert await taken(another, clock) == [second]
+
+
+async def waiting(jobs, clock, count=5):
+    """Events that wait, the oldest first."""
+    events = []
+    for number in range(count):
+        events.append(await happen(jobs, f"e{number}"))
+        clock.advance(milliseconds=1)
+    return events
+
+
+async def sent(receiver):
+    return [got["headers"]["webhook-id"] for got in receiver.received]
+
+
+async def test_a_receiver_that_fails_is_tried_with_one_event_a_step_whatever_waits(
+    jobs, receiver, clock
+):
+    await subscribe(jobs, "w1", receiver.url("as-told"))
+    receiver.behave("fail")
+    events = await waiting(jobs, clock)
+    for seconds, times in ((0, 1), (0, 1), (6, 2), (5, 2), (20, 3), (50, 3), (50, 4)):
+        clock.advance(seconds=seconds)
+        await deliver(jobs)
+        assert len(receiver.received) == times, seconds
+    assert await sent(receiver) == events[:4]
+    receiver.behave("ok")
+    clock.advance(minutes=7)
+    await deliver(jobs)
+    assert (await sent(receiver))[4:] == [events[4], *events[:4]]
+    assert await value(jobs, "SELECT bool_and(state = 'delivered') FROM webhook_delivery")
+    assert await value(jobs, "SELECT failures FROM webhook WHERE retry_at IS NULL") == 0
+
+
+async def test_a_receiver_that_fails_has_one_try_however_many_workers_there_are(
+    jobs, receiver, clock
+):
+    await subscribe(jobs, "w1", receiver.url("fail"))
+    first, second, *_ = await waiting(jobs, clock)
+    await deliver(jobs)
+    clock.advance(seconds=6)
+    for expected in ([second], []):
+        async with jobs.sessions.begin() as session:
+            assert await taken(session, clock) == expected
+        async with jobs.sessions.begin() as session:
+            await deliveries.again(session, "w1", UUID(second), clock())
+    assert await sent(receiver) == [first]
+    clock.advance(seconds=31)
+    async with jobs.sessions.begin() as session:
+        assert len(await taken(session, clock)) == 1
+
+
+async def test_an_event_that_is_refused_each_time_does_not_stop_the_others(jobs, receiver, clock):
+    await subscribe(jobs, "w1", receiver.url("as-told"))
+    receiver.behave("fail")
+    await happen(jobs, "refused")
+    await deliver(jobs)
+    receiver.behave("ok")
+    clock.advance(seconds=1)
+    others = await waiting(jobs, clock, 3)
+    clock.advance(seconds=5)
+    async with jobs.sessions.begin() as session:
+        later = {"at": clock() + timedelta(hours=1)}
+        stmt = text("UPDATE webhook_delivery SET next_at = :at WHERE tries > 0")
+        await session.execute(stmt, later)
+    await deliver(jobs)
+    assert (await sent(receiver))[1:] == others
+
+
+async def test_what_is_sent_again_by_request_goes_first_though_the_webhook_rests(
+    jobs, receiver, clock
+):
+    await subscribe(jobs, "w1", receiver.url("fail"))
+    *_, last = await waiting(jobs, clock)
+    for _ in range(4):
+        await deliver(jobs)
+        clock.advance(hours=1)
+    before = len(receiver.received)
+    async with jobs.sessions.begin() as session:
+        await session.execute(
+            text("UPDATE webhook SET retry_at = :at"), {"at": clock() + timedelta(hours=8)}
+        )
+    await deliver(jobs)
+    assert len(receiver.received) == before
+    async with jobs.sessions.begin() as session:
+        await deliveries.again(session, "w1", UUID(last), clock())
+    await deliver(jobs)
+    assert (await sent(receiver))[before:] == [last]
+
+
+@pytest.mark.parametrize(("behaviour", "status"), [("slow", 204), ("fail", 500)])
+async def test_what_is_asked_for_while_it_is_being_sent_is_sent_again_afterwards(
+    jobs, receiver, clock, behaviour, status
+):
+    await subscribe(jobs, "w1", receiver.url(behaviour))
+    event = await happen(jobs)
+    async with jobs.sessions.begin() as session:
+        (mine,) = await deliveries.claim(session, clock(), [], 1)
+    async with jobs.sessions.begin() as session:
+        asked = await deliveries.again(session, "w1", UUID(event), clock())
+    assert asked.state == "sending"
+    async with jobs.sessions.begin() as session:
+        await deliveries.settle(session, mine, rules.Attempt(clock(), 9, status), 0.5)
+    assert await state(jobs) == "waiting"
+    await deliver(jobs)
+    assert await sent(receiver) == [event]
+    assert [one["status"] for one in await attempts(jobs)] == [status] * 2
+    clock.advance(days=4)
+    await deliver(jobs)
+    assert len(receiver.received) == (1 if status == 204 else 2)
+
+
+async def test_receivers_that_do_not_fail_come_before_those_that_do(jobs, receiver, clock):
+    await subscribe(jobs, "a-fails", receiver.url("fail"))
+    await happen(jobs)
+    await deliver(jobs)
+    await subscribe(jobs, "b-works", receiver.url("ok"))
+    clock.advance(hours=1)
+    await happen(jobs, "e2")
+    clock.advance(seconds=1)
+    order = []
+    async with jobs.sessions.begin() as session:
+        for _ in range(2):
+            order += [one.webhook for one in await deliveries.claim(session, clock(), order, 1)]
+    assert order == ["b-works", "a-fails"]
+
+
+def test_one_name_cannot_have_a_worker_to_itself():
+    assert rules.MOST_WEBHOOKS < MOST_AT_ONCE
+
+
+OVERDUE = rules.dossier_overdue("A1", "000.00.01.H00-260601-00001", datetime.now(UTC))
+
+
+async def want(session, *events):
+    values = {"url": "https://receiver.example/", "agencies": None, "active": True}
+    values |= {"events": list(events), "url_by": "test"}
+    await webhooks.put(session, "w1", values, OVERDUE.time, Expected())
+
+
+async def tell(session):
+    await webhooks.enqueue(session, OVERDUE.time, OVERDUE)
+
+
+async def narrow(session):
+    await want(session, "edition.published")
+
+
+@pytest.mark.parametrize(("first", "then"), [(narrow, tell), (tell, narrow)])
+async def test_what_happens_while_a_webhook_is_put_is_told_as_it_wants_it_then(jobs, first, then):
+    async def second():
+        async with jobs.sessions.begin() as session:
+            await then(session)
+
+    async with jobs.sessions.begin() as session:
+        await want(session, "dossier.overdue")
+    async with jobs.sessions.begin() as session:
+        await first(session)
+        waits = asyncio.create_task(second())
+        locked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not waits.done() and not await value(jobs, locked):
+            await asyncio.wait([waits], timeout=0.02)
+    await waits
+    assert await value(jobs, "SELECT count(*) FROM webhook_delivery") == 0
+
+
+async def test_a_webhook_that_is_put_anew_does_not_rest(jobs, receiver, clock):
+    await subscribe(jobs, "w1", receiver.url("fail"))
+    await waiting(jobs, clock)
+    for _ in range(4):
+        await deliver(jobs)
+        clock.advance(hours=1)
+    await deliver(jobs)
+    before = len(receiver.received)
+    await subscribe(jobs, "w1", receiver.url("ok"), secrets=0)
+    await deliver(jobs)
+    assert len(receiver.received) > before
 
 
 async def test_what_a_lost_worker_had_taken_is_sent_by_the_next(jobs, receiver, clock):
@@ -289,13 +472,24 @@ async def test_what_a_lost_worker_had_taken_is_sent_by_the_next(jobs, receiver, 
     assert (await state(jobs), await attempts(jobs)) == ("sending", [])
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "0x7f000001", "[::1]"])
-async def test_nothing_is_sent_to_this_machine_unless_the_setting_allows_it(jobs, receiver, host):
+@pytest.mark.parametrize(
+    ("host", "error"),
+    [
+        ("127.0.0.1", "address-not-allowed"),
+        ("[::1]", "address-not-allowed"),
+        ("localhost", "name-not-found"),
+        ("127.1", "name-not-found"),
+        ("0x7f000001", "name-not-found"),
+    ],
+)
+async def test_nothing_is_sent_to_this_machine_unless_the_setting_allows_it(
+    jobs, receiver, host, error
+):
     await subscribe(jobs, "w1", receiver.url("ok", host).replace("http:", "https:"))
     await happen(jobs)
     await deliver(jobs, private=False)
     assert receiver.received == []
-    assert [one["error"] for one in await attempts(jobs)] == ["address-not-allowed"]
+    assert [one["error"] for one in await attempts(jobs)] == [error]
 
 
 async def test_nothing_is_sent_without_tls_unless_the_setting_allows_it(jobs, receiver):
@@ -325,6 +519,16 @@ async def test_a_name_that_also_leads_to_a_private_address_is_refused(jobs, rece
     await happen(jobs)
     await deliver(jobs, private=False)
     assert [one["error"] for one in await attempts(jobs)] == ["address-not-allowed"]
+
+
+async def test_a_name_that_is_known_inside_only_looks_like_one_that_is_not_known(jobs, names):
+    names[0]["inside.example"] = ["10.1.2.3"]
+    for code, host in (("w1", "inside.example"), ("w2", "name.invalid")):
+        await subscribe(jobs, code, f"https://{host}/x")
+    await happen(jobs)
+    await deliver(jobs, private=False)
+    told = "SELECT array_agg(attempts -> 0 ->> 'error') FROM webhook_delivery"
+    assert await value(jobs, told) == ["name-not-found"] * 2
 
 
 async def test_a_name_is_asked_once_and_the_address_that_was_looked_at_is_called(

@@ -34,7 +34,13 @@ from app.db.tables.large import (
 from app.db.tables.limits import QuotaWindow
 from app.db.tables.operations import Operation, OperationChunk, OperationError
 from app.db.tables.survey_invitations import SurveyInvitation
-from app.db.tables.webhooks import Delivery, OverdueDossier, Webhook, WebhookSecret
+from app.db.tables.webhooks import (
+    Delivery,
+    OccurrenceLook,
+    OverdueDossier,
+    Webhook,
+    WebhookSecret,
+)
 
 __all__ = [
     "Agency",
@@ -51,6 +57,7 @@ __all__ = [
     "Funnel",
     "Installation",
     "Invitation",
+    "OccurrenceLook",
     "Operation",
     "OperationChunk",
     "OperationError",

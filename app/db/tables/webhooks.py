@@ -1,10 +1,18 @@
-"""Webhooks, what they are to be told, and which overdue dossiers were told of."""
+"""Webhooks, what they are to be told, and what was looked for already."""
 
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -20,8 +28,9 @@ def _webhook() -> Any:
 class Webhook(SQLModel, table=True):
     """Where events are sent to, and whether they are.
 
-    `failing_since` is the first failure since the last success. A paused one is not active, and
-    `pause_reason` says why; an integrator who stops one gives none.
+    `failing_since` is the first failure since the last success, `failures` how many there were, and
+    nothing is sent before `retry_at`. A paused one is not active, and `pause_reason` says why; an
+    integrator who stops one gives none. `url_by` is the name of the key that gave `url`.
     """
 
     __table_args__ = (
@@ -35,21 +44,30 @@ class Webhook(SQLModel, table=True):
     agencies: list[str] | None = Field(sa_type=ARRAY(Text), nullable=True)
     active: bool
     failing_since: datetime | None = None
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    retry_at: datetime | None = None
     paused_at: datetime | None = None
     pause_reason: str | None = None
+    url_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
     created_at: datetime
     revision: int = revision()
 
 
 class WebhookSecret(SQLModel, table=True):
-    """What a secret is made of, together with the reference key, which the database has not."""
+    """What a secret is made of, together with the reference key, which the database has not.
+
+    One that has ended stays, so that its number and the `request` for it are not used again.
+    """
 
     __tablename__: ClassVar[str] = "webhook_secret"
+    __table_args__ = (UniqueConstraint("webhook", "request"),)
 
     webhook: str = _webhook()
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     salt: UUID
+    request: UUID | None = None
     created_at: datetime
+    ended_at: datetime | None = None
 
 
 class Delivery(SQLModel, table=True):
@@ -57,6 +75,7 @@ class Delivery(SQLModel, table=True):
 
     One that is `sending` is somebody's until `next_at`; then it is taken to be lost and sent
     again. `tries` are the failed ones since `begun_at`, `attempts` the latest ones there were.
+    `agencies` are those of the event: none of what is public, null of what is of the province.
     """
 
     __tablename__: ClassVar[str] = "webhook_delivery"
@@ -75,6 +94,7 @@ class Delivery(SQLModel, table=True):
     webhook: str = _webhook()
     id: UUID = Field(primary_key=True)
     type: str
+    agencies: list[str] | None = Field(sa_type=ARRAY(Text), nullable=True)
     body: str
     state: str = "waiting"
     created_at: datetime
@@ -96,3 +116,12 @@ class OverdueDossier(SQLModel, table=True):
     dossier: str = Field(primary_key=True)
     due_at: datetime = Field(primary_key=True)
     noted_at: datetime
+
+
+class OccurrenceLook(SQLModel, table=True):
+    """Until when what is stored was looked through for an event, by the database's clock."""
+
+    __tablename__: ClassVar[str] = "occurrence_look"
+
+    event: str = Field(primary_key=True)
+    until: datetime
