@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.clock = partial(datetime.now, UTC)
     app.state.tokens = Tokens.of(settings)
     app.state.quotas = None
-    app.state.exporting = asyncio.Semaphore(api.exports.MOST_AT_ONCE)
+    app.state.exporting = api.exports.Places()
     for router in api.ROUTERS:
         # A file is taken in as it comes, and measured there.
         limit = None if router is api.imports.router else settings.max_body_bytes

@@ -62,6 +62,7 @@ def every_fault(trial: Trial) -> None:
     trial.answered(answer, 422, "invalid-request")
     expected = {"/chanel": "unknown-field", "/channel": "missing"}
     expected |= {"/answers": "wrong-type", "/device_seq": "too-small"}
+    expected |= {"/survey": "missing", "/dossier": "missing"}
     trial.expect("faults", expected, faults_of(answer))
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     CatalogueReader,
     CatalogueWriter,
@@ -31,7 +32,7 @@ from app.domain.errors import (
 )
 from app.domain.refusals import Refusals
 
-router = APIRouter(prefix="/v1/agencies", tags=["catalogue"])
+router = APIRouter(prefix="/v1/agencies", tags=["catalogue"], route_class=NamedOnce)
 
 
 DEPARTMENT = {

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import ConfigDict, Field
 
+from app.api.bodies import NamedOnce
 from app.api.deps import REPLAYS, IdCursor, Now, Paging, RatingReader, RatingVoider, Session
 from app.api.errors import problems
 from app.api.schemas import Code, In, Line, Moment, Out, example
@@ -22,7 +23,7 @@ from app.domain.errors import (
 )
 from app.domain.period import local_day
 
-router = APIRouter(prefix="/v1/agencies/{agency}/ratings", tags=["ratings"])
+router = APIRouter(prefix="/v1/agencies/{agency}/ratings", tags=["ratings"], route_class=NamedOnce)
 
 LISTED = {
     "id": "01896777-46f0-7c3e-9f0a-1f6f5b0a4c11",

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     REPLAYS,
     CodeCursor,
@@ -47,7 +48,9 @@ from app.domain.errors import (
 )
 from app.domain.refusals import Refusals
 
-router = APIRouter(prefix="/v1/agencies/{agency}/dossiers", tags=["dossiers"])
+router = APIRouter(
+    prefix="/v1/agencies/{agency}/dossiers", tags=["dossiers"], route_class=NamedOnce
+)
 
 InPath = Annotated[DossierCode, Path(alias="dossier", description="e.g. 000.00.15.H32-230712-0001")]
 

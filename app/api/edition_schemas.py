@@ -156,32 +156,6 @@ def edition_out(entry: Entry) -> EditionOut:
     )
 
 
-class EditionDocument(Out):
-    """An edition whole; `format` names what its fields mean, of which these are always there."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra=example(
-            {
-                "format": "hailong-edition@1",
-                **{name: FROZEN[name] for name in ("code", "period", "frozen_at", "supersedes")},
-                "title": ASKED["title"],
-                "agencies": [],
-                "rankings": [],
-            }
-        ),
-    )
-
-    format: str = Field(description="Name and version of the form of the document")
-    code: str
-    title: Localised
-    period: PeriodOut
-    frozen_at: Moment
-    supersedes: str | None
-    agencies: list[dict[str, Any]] = Field(description="Each agency's figures, forms and dossiers")
-    rankings: list[dict[str, Any]] = Field(description="By each criterion")
-
-
 class EntryOut(Out):
     """What one edition, or the present, says of something; null where it says nothing of it."""
 

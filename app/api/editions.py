@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api import freezing
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     REPLAYS,
     Chosen,
@@ -50,7 +51,7 @@ from app.domain.errors import (
 )
 from app.domain.refusals import Refusals
 
-router = APIRouter(prefix="/v1/editions", tags=["editions"])
+router = APIRouter(prefix="/v1/editions", tags=["editions"], route_class=NamedOnce)
 
 Row = dict[str, Any]
 

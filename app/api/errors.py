@@ -183,9 +183,9 @@ def unavailable(error: BaseException) -> bool:
             return True
         error = error.orig or error
     state = str(getattr(error, "sqlstate", None) or "")
-    return state.startswith(PASSING) or isinstance(
-        error, ConnectionError | TimeoutError | PoolTimeoutError
-    )
+    # An address in the file system that is not there: the server is just being started again.
+    passing = ConnectionError | FileNotFoundError | TimeoutError | PoolTimeoutError
+    return state.startswith(PASSING) or isinstance(error, passing)
 
 
 async def _domain(request: Request, error: Exception) -> JSONResponse:

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime, time
 from typing import Annotated, Any
 from uuid import UUID
@@ -44,7 +45,7 @@ NEXT = "X-Next-Updated-After"
 LONGEST_CURSOR = 128
 
 # Each holds a connection of the pool for as long as it is read, so most must be left for the rest.
-MOST_AT_ONCE = 4
+MOST_AT_ONCE, MOST_OF_ONE = 4, 2
 RETRY_AFTER_SECONDS = "30"
 # A snapshot keeps what vacuum would free: it must end, however slowly it is read.
 PAGE_SECONDS = 60
@@ -119,7 +120,8 @@ async def export_ratings(
         following = await exports.next_updated_after(session)
     wanted = Wanted(numbers, since, after, survey_id)
     export = Export(wanted, wants_csv(request), moment)
-    return await _answer(request, export_rows.ratings, export, following)
+    pieces = _pieces(request, caller, export_rows.ratings, export)
+    return await _answer(request, caller, "ratings", pieces, following)
 
 
 @router.get(
@@ -148,7 +150,28 @@ async def export_dossiers(
         numbers = await _readable(session, caller, agency)
         following = await exports.next_updated_after(session)
     export = Export(Wanted(numbers, updated_after, after), wants_csv(request), moment)
-    return await _answer(request, export_rows.dossiers, export, following)
+    pieces = _pieces(request, caller, export_rows.dossiers, export)
+    return await _answer(request, caller, "dossiers", pieces, following)
+
+
+class Places:
+    """The exports that are sent at once: so many in all, and so many to one caller."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    def has_one(self, caller: Caller) -> bool:
+        """Whether the caller may have one more."""
+        return self._taken.total() < MOST_AT_ONCE and self._taken[caller.key] < MOST_OF_ONE
+
+    @contextmanager
+    def taken(self, caller: Caller) -> Iterator[None]:
+        """Take a place for as long as an export is sent."""
+        self._taken[caller.key] += 1
+        try:
+            yield
+        finally:
+            self._taken -= Counter([caller.key])
 
 
 class _Download(StreamingResponse):
@@ -176,32 +199,41 @@ class _Download(StreamingResponse):
             await super().__call__(scope, receive, timely)
 
 
-async def _answer(request: Request, file: File, export: Export, following: datetime) -> Response:
+async def _answer(
+    request: Request,
+    caller: Caller,
+    name: str,
+    pieces: AsyncGenerator[bytes],
+    following: datetime,
+) -> Response:
     """The file, once its first piece is there: what goes wrong until then is a problem document."""
-    if request.app.state.exporting.locked():
+    places: Places = request.app.state.exporting
+    if not places.has_one(caller):
         wait = {"Retry-After": RETRY_AFTER_SECONDS}
         return problem(request, STATUS[SaturatedError], SaturatedError.code, headers=wait)
-    pieces = _pieces(request, file, export)
     first = await anext(pieces, b"")
-    name = f"{file.__name__}.{'csv' if export.as_csv else 'ndjson'}"
+    as_csv = wants_csv(request)
     headers = {
         NEXT: instant(following),
         "Cache-Control": "no-store",
-        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Disposition": f'attachment; filename="{name}.{"csv" if as_csv else "ndjson"}"',
         "Vary": "Accept",
     }
-    media_type = f"{CSV}; charset=utf-8; header=present" if export.as_csv else NDJSON
+    media_type = f"{CSV}; charset=utf-8; header=present" if as_csv else NDJSON
     return _Download(first, pieces, headers, media_type)
 
 
-async def _pieces(request: Request, file: File, export: Export) -> AsyncGenerator[bytes]:
-    """The pieces of the file, which is one of those at once until it ends; none for a HEAD."""
+async def _pieces(
+    request: Request, caller: Caller, file: File, export: Export
+) -> AsyncGenerator[bytes]:
+    """The pieces of the file, which has a place until it ends; none for a HEAD."""
     if HEAD in request.scope:
         return
     state = request.app.state
-    async with state.exporting, aclosing(file(state.snapshots, export)) as pieces:
-        async for piece in pieces:
-            yield piece
+    with state.exporting.taken(caller):
+        async with aclosing(file(state.snapshots, export)) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 def instant(moment: datetime) -> str:

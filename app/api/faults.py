@@ -21,14 +21,26 @@ _CODES: Mapping[str, str] = {
     "less_than_equal": "too-large",
     "multiple_of": "out-of-range",
     "decimal_max_places": "too-many-decimals",
-    "decimal_parsing": "wrong-type",
-    "finite_number": "wrong-type",
+}
+
+# Which type was wanted where pydantic found another, by the first word of its error. Each has a
+# name in both languages, under `type:`.
+_WANTED: Mapping[str, str] = {
+    "string": "text",
+    "uuid": "uuid",
+    "int": "integer",
+    "float": "number",
+    "decimal": "number",
+    "finite": "number",
+    "bool": "boolean",
+    "list": "list",
+    "dict": "object",
+    "model": "object",
 }
 
 # Errors that our own types raise carry our own codes already (see schemas).
 OWN = frozenset(
     {
-        "wrong-type",
         "bad-day",
         "bad-instant",
         "bad-period",
@@ -37,6 +49,7 @@ OWN = frozenset(
         "blank",
         "not-one-month",
         "counts-dossiers",
+        "field-not-wanted",
         "one-of-survey-or-source",
         "one-of-period-or-first-and-last",
     }
@@ -62,11 +75,17 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
     kind = str(error["type"])
     if kind in OWN:
         return Fault(pointer(error["loc"]), kind, error.get("ctx") or {})
-    code = _CODES.get(kind, "wrong-type")
+    code = _CODES.get(kind)
+    if code is None:
+        wanted = _WANTED.get(kind.partition("_")[0], "documented")
+        return Fault(pointer(error["loc"]), "wrong-type", {"wanted": wanted})
     context = error.get("ctx") or {}
     limit = next((context[name] for name in _LIMITS if name in context), "")
     if code == "bad-format" and limit == CODE_PATTERN:
         code = "bad-code"
+    if code in {"bad-code", "too-long"} and error["loc"][1:-1][:1] == ("answers",):
+        # A label is no code with other letters: the form says what there is to choose from.
+        code = "unknown-question" if error["loc"][-1] == "[key]" else "unknown-option"
     if isinstance(limit, float) and limit.is_integer():
         limit = int(limit)
     if isinstance(limit, str):

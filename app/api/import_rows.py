@@ -17,20 +17,23 @@ from app.api.dossier_schemas import DossierIn, EventIn
 from app.api.errors import MOST_FAULTS
 from app.api.faults import CODE_PATTERN, fault_of
 from app.api.published_indices import PublishedIndexIn, checked_values
+from app.api.rating_check import Checked, RatingCheck
 from app.api.rating_schemas import RatingIn
 from app.api.schemas import Code, DossierCode, In, PeriodText
 from app.api.tally_sheets import TallySheetIn, checked_sheet
+from app.bulk.cells import END_OF_DAY
 from app.db import dossier_events, dossiers, published_indices, tally_sheets, whole_dossiers
 from app.db.catalogue import Expected
 from app.db.known import Known
-from app.db.whole_dossiers import Whole
-from app.domain import period
+from app.db.whole_dossiers import New, Whole
+from app.domain import period, published
 from app.domain.access import Caller
 from app.domain.errors import DomainError, Fault, InvalidError, PublishedIndexNotFoundError
 from app.domain.operation import Kind
 from app.domain.refusals import Refusals
 
 MOST_EVENTS = 200
+MOST_COST = 50  # some tenths of a second
 
 # Where a request has in its address or headers what a row has among its fields.
 _IN_ROW = {"/path/agency": "/agency", "/path/dossier": "/code", "/header/Idempotency-Key": "/id"}
@@ -89,11 +92,13 @@ def read(kind: Kind, fields: Mapping[str, Any]) -> In:
         raise InvalidError(*faults) from None
 
 
-async def store_all(
+async def store_some(
     session: AsyncSession, rows: Sequence[In], terms: Terms
 ) -> list[bool | list[Fault]]:
-    """Of each row, in order, whether all it says was there before, or why it was not stored."""
-    said: list[bool | list[Fault] | None] = [None] * len(rows)
+    """Of the first rows, in order, whether all they say was there before, or why it was not stored.
+
+    They are as many as others may be kept waiting for, who want what this transaction holds.
+    """
     times = Counter((row.agency, row.code) for row in rows if isinstance(row, DossierRow))
     plain = {
         place: whole
@@ -102,14 +107,27 @@ async def store_all(
         if isinstance(row, DossierRow) and times[row.agency, row.code] == 1
         if (whole := _whole(row, terms)) is not None
     }
-    if plain:
-        known = await whole_dossiers.store(session, terms.key, list(plain.values()), terms.moment)
-        for place, one in zip(plain, known, strict=True):
-            said[place] = one
+    judged = await whole_dossiers.judge(session, list(plain.values())) if plain else []
+    found = dict(zip(plain, judged, strict=True))
+    spent, taken = 0, list[New | bool]()
+    for place, row in enumerate(rows):
+        one = found.get(place, False)
+        spent += 0 if one else _cost(row)
+        if spent > MOST_COST and taken:
+            break
+        taken.append(one)
+    new = [one for one in taken if isinstance(one, New)]
+    if new:
+        await whole_dossiers.add(session, terms.key, new, terms.moment)
     return [
-        await _stored(session, row, terms) if one is None else one
-        for row, one in zip(rows, said, strict=True)
+        one is True if one else await _stored(session, row, terms)
+        for row, one in zip(rows, taken, strict=False)
     ]
+
+
+def _cost(row: In) -> int:
+    """How long a row that is stored by itself takes: a dossier is written with each event."""
+    return 1 + len(row.events) if isinstance(row, DossierRow) else 1
 
 
 async def _stored(session: AsyncSession, row: In, terms: Terms) -> bool | list[Fault]:
@@ -135,6 +153,20 @@ def faults(error: DomainError) -> list[Fault]:
     """What the refusal says is wrong, with its places in the row."""
     found = error.faults[:MOST_FAULTS] or (Fault("", error.code),)
     return [replace(fault, pointer=_IN_ROW.get(fault.pointer, fault.pointer)) for fault in found]
+
+
+async def rating(checking: RatingCheck, row: RatingIn, *, of_table: bool) -> Checked:
+    """The rating, checked; raises the DomainError of what speaks against it.
+
+    Of a table a day's end stands for the day; of today's, which is not over, it is now.
+    """
+    now, at = checking.moment, row.rated_at
+    by_day = of_table and at is not None and at.astimezone(period.VIETNAM).time() == END_OF_DAY
+    if at is not None and by_day and period.local_day(at) == period.local_day(now):
+        at = min(at, now)
+    # Without an id of its own a row is known by what it rates.
+    name = f"row\n{row.agency}\n{row.dossier}\n{row.invitation}"
+    return await checking.check(row, name, at)
 
 
 async def with_options(
@@ -210,6 +242,7 @@ async def _sheet(session: AsyncSession, row: SheetRow, terms: Terms) -> bool:
 async def _index(session: AsyncSession, row: IndexRow, terms: Terms) -> bool:
     terms.caller.check_agency(row.agency, "/agency")
     values, months = checked_values(row), period.parse(row.period)
+    published.check_begun(months, period.local_day(terms.moment), "/period")
     try:
         held = await published_indices.get(session, row.source, months, row.agency)
     except PublishedIndexNotFoundError:

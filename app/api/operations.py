@@ -51,9 +51,11 @@ ERROR = {
     "line": 18,
     "row": 17,
     "column": "Câu hỏi q9",
+    "cell": "5",
     "pointer": "/answers/q9",
     "code": "unknown-question",
-    "detail": "Phiếu không có câu hỏi này.",
+    "detail": "Mẫu phiếu không có câu hỏi này.",
+    "help": "Mẫu phiếu của đợt khảo sát không có câu hỏi mang mã này.",
 }
 
 
@@ -148,10 +150,11 @@ async def get_operation(
 async def get_operation_errors(
     operation: UUID, request: Request, session: Session, caller: Importer, language: Language
 ) -> StreamingResponse:
-    """What was wrong with the rows: NDJSON with `line`, `pointer`, `code` and `detail`.
+    """What was wrong with the rows: NDJSON with `line`, `pointer`, `code`, `detail` and `help`.
 
     Of a CSV file also with `row`, which is the row that a spreadsheet shows (a cell may have
-    several lines), and `column`, its heading in the file.
+    several lines), `column`, its heading in the file, and `cell`, what stands there, where it is
+    short and neither a text nor about a person.
     """
     await operations.get(session, operation, caller)
     lines = _lines(request.app.state.sessions, operation, language)
@@ -177,8 +180,8 @@ def _line(row: OperationError, language: texts.Language) -> str:
 
 
 def told(row: OperationError, language: texts.Language) -> dict[str, object]:
-    """A fault as it is shown; of a table with its row and, where it is known, its column."""
-    places = ("row", "column")
+    """A fault as it is shown; of a table with its row and, where they are known, what is there."""
+    places = ("row", "column", "cell")
     of_table: dict[str, object] = {name: row.params[name] for name in places if name in row.params}
     return {
         "line": row.line,
@@ -186,6 +189,7 @@ def told(row: OperationError, language: texts.Language) -> dict[str, object]:
         "pointer": row.pointer,
         "code": row.code,
         "detail": texts.say(language, f"{row.code}:detail", **row.params),
+        "help": texts.say(language, f"{row.code}:help", **row.params),
     }
 
 

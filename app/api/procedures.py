@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field, StrictInt
 
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     CatalogueReader,
     CatalogueWriter,
@@ -20,7 +21,7 @@ from app.api.schemas import Code, In, Line, Localised, Out, example, texts_of
 from app.db import procedures
 from app.domain.errors import PreconditionFailedError, ProcedureNotFoundError
 
-router = APIRouter(prefix="/v1/procedures", tags=["catalogue"])
+router = APIRouter(prefix="/v1/procedures", tags=["catalogue"], route_class=NamedOnce)
 
 LONGEST_DAYS = 1000
 

@@ -23,7 +23,8 @@ from app.api.deps import (
     identified,
 )
 from app.api.edition_answers import Document
-from app.api.edition_schemas import LATEST, EditionDocument
+from app.api.edition_document import DOCUMENT
+from app.api.edition_schemas import LATEST
 from app.api.errors import described, problem, public_problems
 from app.api.indices import IndicesOut
 from app.api.ranking_schemas import RankingOut
@@ -85,7 +86,6 @@ class FromMemory(APIRoute):
 router = APIRouter(prefix="/v1/editions", tags=["editions"], route_class=FromMemory)
 Answers = dict[int | str, dict[str, Any]]
 
-DOCUMENT: Answers = {200: {"model": EditionDocument, "description": "The document"}}
 ZIPPED = {"schema": {"type": "string", "format": "binary"}, "example": "PK\u0003\u0004"}
 ZIP: Answers = {200: {"content": {"application/zip": ZIPPED}, "description": "The data package"}}
 

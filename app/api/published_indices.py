@@ -6,11 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field, StrictInt, StringConstraints
 
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     CatalogueReader,
     CatalogueWriter,
     ExpectedState,
     Language,
+    Now,
     Session,
     stored,
     tag,
@@ -29,9 +31,10 @@ from app.domain.errors import (
     PublishedIndexNotFoundError,
     UnknownReferenceError,
 )
+from app.domain.period import local_day
 from app.domain.published import PublishedFigure
 
-router = APIRouter(prefix="/v1/published-indices", tags=["figures"])
+router = APIRouter(prefix="/v1/published-indices", tags=["figures"], route_class=NamedOnce)
 
 FIGURES = 200
 MOST_PEERS = 20_000
@@ -128,10 +131,12 @@ async def put_published_index(
     caller: CatalogueWriter,
     state: ExpectedState,
     language: Language,
+    now: Now,
 ) -> PublishedIndexOut:
     """Store what a source published of an agency, as printed; the answer says what we find."""
     caller.check_agency(agency, "/path/agency")
     values, printed = checked_values(body), months.parse(period)
+    published.check_begun(printed, local_day(now), "/path/period")
     key = {"agency": agency, "source": source, "first": printed.first, "last": printed.last}
     row = await published_indices.put(session, key, values, state)
     stored(response, row.revision)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     CatalogueWriter,
     CodeCursor,
@@ -28,7 +29,7 @@ from app.domain.errors import (
     QuestionnaireNotFoundError,
 )
 
-router = APIRouter(prefix="/v1/questionnaires", tags=["catalogue"])
+router = APIRouter(prefix="/v1/questionnaires", tags=["catalogue"], route_class=NamedOnce)
 
 CRITERIA, QUESTIONS, OPTIONS = 50, 100, 20
 LAST_VERSION = 32_767

@@ -27,6 +27,8 @@ from app.domain.period import local_day
 from app.domain.questionnaire import positions
 from app.domain.refusals import Refusals
 
+TABLET = "tablet"
+
 
 class Checked(NamedTuple):
     """A rating that fits its questionnaire, and what else speaks against it if it is new."""
@@ -62,22 +64,22 @@ class RatingCheck:
     caller: Caller | None
     grounds: dict[tuple[str, str, str | None], _Ground] = field(default_factory=dict, init=False)
 
-    async def check(self, body: RatingIn, request_key: str | None) -> Checked:
-        """The rating, once all that it names exists and its answers fit; else a DomainError."""
+    async def check(
+        self, body: RatingIn, request_key: str | None, rated_at: datetime | None = None
+    ) -> Checked:
+        """The rating, once all that it names exists and its answers fit; else a DomainError.
+
+        `rated_at` is when it was given, where the body says that less well.
+        """
         body.check()
         found = None if body.invitation is None else await self._invited(body.invitation)
         right, counter = self._right(body, found), self._counter(body)
-        rated_at = body.rated_at or self.moment
+        rated_at = rated_at or body.rated_at or self.moment
         ground, unfit = await self._ground((right.agency, right.survey, counter)), Refusals()
         answers: tuple[int, ...] | None = None
         with unfit:
             answers = positions(ground.of.form.places, body.answers)
-        with unfit:
-            ground.check(rated_at, self.moment)
-        with unfit:
-            right.check(rated_at)
-        if not ground.of.covers(local_day(rated_at)):
-            unfit.add(AgencyNotSurveyedError(Fault("/agency", AgencyNotSurveyedError.code)))
+        self._check_moment(rated_at, ground, right, unfit)
         if answers is None:
             raise unfit.all()
         reference, answering = right.reference(self.key), right.answering
@@ -102,6 +104,16 @@ class RatingCheck:
             recipient=answering.recipient if answering else None,
         )
         return Checked(body, right, new, unfit.all() if unfit.any else None)
+
+    def _check_moment(
+        self, rated_at: datetime, ground: _Ground, right: Right, unfit: Refusals
+    ) -> None:
+        with unfit:
+            ground.check(rated_at, self.moment)
+        with unfit:
+            right.check(rated_at)
+        if not ground.of.covers(local_day(rated_at)):
+            unfit.add(AgencyNotSurveyedError(Fault("/agency", AgencyNotSurveyedError.code)))
 
     async def _ground(self, on: tuple[str, str, str | None]) -> _Ground:
         if (found := self.grounds.get(on)) is None:
@@ -129,7 +141,7 @@ class RatingCheck:
         return right
 
     def _counter(self, body: RatingIn) -> str | None:
-        """The counter named, or the device's own."""
+        """The counter named, or the device's own; a device is a tablet and numbers its ratings."""
         caller = self.caller
         if caller is None or caller.device is None:
             return body.counter
@@ -137,8 +149,13 @@ class RatingCheck:
             raise CounterNotAllowedError(
                 Fault("/counter", CounterNotAllowedError.code, {"code": body.counter})
             )
+        unfit = []
+        if body.channel != TABLET:
+            unfit.append(Fault("/channel", "not-allowed", {"allowed": TABLET}))
         if body.device_seq is None:
-            raise InvalidError(Fault("/device_seq", "missing"))
+            unfit.append(Fault("/device_seq", "missing"))
+        if unfit:
+            raise InvalidError(*unfit)
         return caller.counter
 
     def _id(self, body: RatingIn, request_key: str | None) -> UUID:

@@ -3,13 +3,32 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StrictInt
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from app.api.deps import REQUEST_KEY, REQUEST_KEY_TEXT
-from app.api.schemas import Channel, Code, DossierCode, In, Instant, Moment, Out, Prose, example
+from app.api.schemas import (
+    Channel,
+    Code,
+    DossierCode,
+    In,
+    Instant,
+    Moment,
+    Out,
+    Prose,
+    example,
+    refuse,
+)
 from app.domain.errors import Fault
 
 MOST_ANSWERS = 5000
@@ -85,14 +104,16 @@ class RatingIn(In):
     invitation: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = Field(
         default=None, description="Token of the invitation; null: the other three are given"
     )
-    channel: Channel = Field(description="Where it was rated, which is not how it was served")
+    channel: Channel = Field(
+        description="Where it was rated, not how it was served; of a device `tablet`"
+    )
     counter: Code | None = Field(
         default=None,
         description="Code of the counter that is rated; null: the device's or the dossier's",
     )
     answers: Annotated[
         dict[Code, Code],
-        Field(max_length=MOST_ANSWERS, description="The option ticked for each question"),
+        Field(max_length=MOST_ANSWERS, description="Code of the option ticked for each question"),
     ]
     comment: Prose | None = None
     rated_at: Instant | None = Field(default=None, description="When it was given; null: now")
@@ -101,14 +122,32 @@ class RatingIn(In):
         description="The device's own count of its ratings, from 1; null: it keeps none",
     )
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _whole(cls, sent: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """What was sent; else all that is wrong with it, also between its fields."""
+        try:
+            return read(sent)
+        except ValidationError as error:
+            if not isinstance(sent, Mapping):
+                raise
+            found = [
+                InitErrorDetails(type=refuse(code), loc=(name,), input=None)
+                for name, code in _unclear(sent)
+            ]
+            found += [
+                InitErrorDetails(
+                    type=refuse(one["type"], **one.get("ctx", {})),
+                    loc=one["loc"],
+                    input=None,
+                )
+                for one in error.errors(include_url=False, include_input=False)
+            ]
+            raise ValidationError.from_exception_data(cls.__name__, found) from None
+
     def faults(self) -> Iterator[Fault]:
         """Whether it says, once, what was rated."""
-        for name in ("agency", "survey", "dossier"):
-            given = getattr(self, name) is not None
-            if given and self.invitation is not None:
-                yield Fault(f"/{name}", "field-not-wanted")
-            if not given and self.invitation is None:
-                yield Fault(f"/{name}", "missing")
+        return (Fault(f"/{name}", code) for name, code in _unclear(vars(self)))
 
     def digest(self, who: str, reference: bytes, survey_id: int) -> bytes:
         """What tells this request from another: all that was said and by whom, not when it came.
@@ -123,6 +162,14 @@ class RatingIn(In):
             f"[('{answers}')], {self.comment!r}, {self.device_seq!r}, {rated_at!r})"
         )
         return hashlib.blake2b(said.encode(), digest_size=16).digest()
+
+
+def _unclear(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is missing to know, once, what was rated, or is too much."""
+    invited = said.get("invitation") is not None
+    for name in ("agency", "survey", "dossier"):
+        if (said.get(name) is not None) == invited:
+            yield name, "field-not-wanted" if invited else "missing"
 
 
 class RatingOut(Out):

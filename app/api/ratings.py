@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from app.api import limits, texts
+from app.api.bodies import NamedOnce
 from app.api.deps import REPLAYS, Language
 from app.api.errors import Problem, document, problems
 from app.api.faults import fault_of
@@ -37,7 +38,7 @@ from app.domain.errors import (
     UnknownReferenceError,
 )
 
-router = APIRouter(prefix="/v1/ratings", tags=["ratings"])
+router = APIRouter(prefix="/v1/ratings", tags=["ratings"], route_class=NamedOnce)
 
 MOST_ROWS = 500
 

@@ -19,7 +19,7 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from app.api.faults import CODE_PATTERN
 from app.domain import dossier, period
@@ -100,7 +100,7 @@ def _number(value: object) -> object:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refuse("wrong-type")
+        raise PydanticKnownError("decimal_type")
     return Decimal(str(value))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, ConfigDict, Field
 
+from app.api.bodies import NamedOnce
 from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
 from app.api.errors import problems
 from app.api.figures import once
@@ -19,7 +20,7 @@ from app.domain.errors import (
     UnknownReferenceError,
 )
 
-router = APIRouter(prefix="/v1/agencies", tags=["catalogue"])
+router = APIRouter(prefix="/v1/agencies", tags=["catalogue"], route_class=NamedOnce)
 
 MOST_COMPLAINTS = 10_000
 

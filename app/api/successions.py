@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
 from app.api.agencies import DEPARTMENT, AgencyOut, out
+from app.api.bodies import NamedOnce
 from app.api.deps import REPLAYS, CatalogueWriter, Session
 from app.api.errors import problems
 from app.api.schemas import Code, Day, In, Out, Share, example
@@ -20,7 +21,7 @@ from app.domain.errors import (
     UnknownReferenceError,
 )
 
-router = APIRouter(prefix="/v1/agencies", tags=["catalogue"])
+router = APIRouter(prefix="/v1/agencies", tags=["catalogue"], route_class=NamedOnce)
 
 SUCCESSORS = 50
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
+from app.api.bodies import NamedOnce
 from app.api.deps import REPLAYS, Inviter, Now, ReferenceKey, RequestKey, Session
 from app.api.errors import problems
 from app.api.invitations import TOKEN, InvitationOut
@@ -22,7 +23,9 @@ from app.domain.errors import (
     SurveyNotFoundError,
 )
 
-router = APIRouter(prefix="/v1/surveys/{survey}/invitations", tags=["catalogue"])
+router = APIRouter(
+    prefix="/v1/surveys/{survey}/invitations", tags=["catalogue"], route_class=NamedOnce
+)
 
 MOST_RECIPIENTS = 1000
 

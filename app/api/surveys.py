@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field, StrictInt
 
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     CatalogueReader,
     CatalogueWriter,
@@ -35,7 +36,7 @@ from app.domain.errors import (
 )
 from app.domain.refusals import Refusals
 
-router = APIRouter(prefix="/v1/surveys", tags=["catalogue"])
+router = APIRouter(prefix="/v1/surveys", tags=["catalogue"], route_class=NamedOnce)
 
 AGENCIES = 20_000
 LONGEST_WINDOW = 3650

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
+from app.api.bodies import NamedOnce
 from app.api.deps import REPLAYS, Language, NewId, Now, RatingWriter, RequestKey, Session
 from app.api.errors import problems
 from app.api.findings import FindingOut, findings_out
@@ -29,7 +30,7 @@ from app.domain.errors import (
 from app.domain.figure import Finding
 from app.domain.refusals import Refusals
 
-router = APIRouter(prefix="/v1/tally-sheets", tags=["ratings"])
+router = APIRouter(prefix="/v1/tally-sheets", tags=["ratings"], route_class=NamedOnce)
 
 MOST_QUESTIONS, MOST_OPTIONS = 5000, 20
 

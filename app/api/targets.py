@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
+from app.api.bodies import NamedOnce
 from app.api.deps import CatalogueReader, CatalogueWriter, ExpectedState, Session, stored, tag
 from app.api.errors import problems
 from app.api.schemas import Code, In, Out, Percent, PeriodOut, PeriodText, example
@@ -15,7 +16,7 @@ from app.domain.errors import (
     TargetNotFoundError,
 )
 
-router = APIRouter(prefix="/v1/targets", tags=["catalogue"])
+router = APIRouter(prefix="/v1/targets", tags=["catalogue"], route_class=NamedOnce)
 
 
 class TargetIn(In):

@@ -24,7 +24,9 @@ def catalogue(language: Language) -> dict[str, str]:
 
 
 def say(language: Language, text_id: str, **params: object) -> str:
-    """The text with its parameters filled in, decimals and days written as readers do."""
+    """The text with its parameters filled in, decimals, days and types written as readers do."""
+    if "wanted" in params:
+        params["wanted"] = catalogue(language)[f"type:{params['wanted']}"]
     if language == "vi":
         params = {name: _in_vietnamese(value) for name, value in params.items()}
     return catalogue(language)[text_id].format_map(params)

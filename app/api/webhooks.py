@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from app.api.bodies import NamedOnce
 from app.api.deps import (
     REPLAYS,
     Chosen,
@@ -59,7 +60,7 @@ from app.domain.webhook import (
     WebhookSecretNotFoundError,
 )
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=NamedOnce)
 
 Reader = Annotated[Caller, Depends(needs("webhooks:read"))]
 Writer = Annotated[Caller, Depends(needs("webhooks:write"))]

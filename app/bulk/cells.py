@@ -17,13 +17,15 @@ from app.domain.period import VIETNAM
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 _QUOTED = re.compile(r'="(.*)"')  # how people keep Excel from making a number of a code
-_WHOLE = re.compile(r"([0-9]+)(?:[.,]0{1,2})?")  # three zeros might be thousands
+_WHOLE = re.compile(r"[0-9]+")
 _PRINTED = re.compile(r"([0-9]+)(?:[.,]([0-9]+))?\s*%?")
 _DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _PART = re.compile(r"(?:([0-9]{1,2})|[Qq]([1-4]))/([0-9]{4})")
-_END_OF_DAY = time(23, 59, 59)
+END_OF_DAY = time(23, 59, 59)
+_LONGEST_QUOTED = 40
+_PERSONAL = re.compile(r"[0-9]{9}")  # a phone's or an identity card's number, in a wrong column
 
 Reader = Callable[[str], object]
 
@@ -35,13 +37,24 @@ def reader(column: Column) -> Reader:
     return _READERS[column.holds]
 
 
-def worded(column: Column, fault: Fault) -> Fault:
+def worded(column: Column, fault: Fault, cell: str) -> Fault:
     """The fault of such a column's cell; where the cell cannot be read, what may stand there."""
+    if fault.code == "missing":
+        return Fault(fault.pointer, "cell-empty")
     if column.choices and fault.code == "not-allowed":
         allowed = ", ".join(f"{word} ({code})" for code, word in column.choices.items())
         return Fault(fault.pointer, "cell-not-listed", {"allowed": allowed})
-    code, unread = _UNREAD.get(column.holds, ("", frozenset[str]()))
-    return Fault(fault.pointer, code) if fault.code in unread else fault
+    code = _WORDED.get(column.holds, {}).get(fault.code, fault.code)
+    if code in {"cell-not-a-moment", "cell-not-a-period"} and _in_no_calendar(_code(cell)):
+        code = "cell-not-in-the-calendar"
+    return Fault(fault.pointer, code, fault.params)
+
+
+def quoted(column: Column, cell: str) -> str:
+    """The cell, to be found again by; empty where it is long or may be about a person."""
+    text = cell.strip()
+    kept = column.holds in _UNQUOTED or len(text) > _LONGEST_QUOTED or _PERSONAL.search(text)
+    return "" if kept or not text.isprintable() else text
 
 
 def guarded(text: str) -> str:
@@ -76,9 +89,8 @@ def _text(cell: str) -> str:
 
 def _count(cell: str) -> object:
     code = _code(cell)
-    match = _WHOLE.fullmatch(code)
     # More digits than any limit of ours need no conversion to be refused.
-    return int(match[1]) if match and len(match[1]) <= len(str(2**63)) else code
+    return int(code) if _WHOLE.fullmatch(code) and len(code) <= len(str(2**63)) else code
 
 
 def _printed(cell: str) -> str:
@@ -102,46 +114,77 @@ def _instant(cell: str, without_time: time = time()) -> str:
     """RFC 3339 with the offset of Vietnam, where the cell has a day and perhaps a time."""
     code = _code(cell)
     day, _, hour = code.replace("T", " ", 1).partition(" ")
-    if match := _DAY.fullmatch(day):
-        year, month, number = (int(match[place]) for place in (3, 2, 1))
-    elif match := _ISO.fullmatch(day):
-        year, month, number = (int(part) for part in match.groups())
-    else:
+    if (numbers := _numbers(day)) is None:
         return code
     clock = _TIME.fullmatch(hour.strip())
     if clock is None and hour.strip():
         return code  # RFC 3339 already, or nothing that we know
     try:
         at = _time(*clock.groups()) if clock else without_time
-        return datetime.combine(date(year, month, number), at, VIETNAM).isoformat()
+        return datetime.combine(date(*numbers), at, VIETNAM).isoformat()
     except ValueError:
         return code
+
+
+def _numbers(day: str) -> tuple[int, int, int] | None:
+    """Year, month and day as they are written, which may be no day of the calendar."""
+    if match := _DAY.fullmatch(day):
+        return int(match[3]), int(match[2]), int(match[1])
+    match = _ISO.fullmatch(day)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def _in_no_calendar(code: str) -> bool:
+    """Whether it is written as a day or month, and there is none such."""
+    if match := _PART.fullmatch(code):
+        numbers: tuple[int, int, int] | None = int(match[3]), int(match[1] or 1), 1
+    else:
+        numbers = _numbers(code.replace("T", " ", 1).partition(" ")[0])
+    try:
+        return numbers is not None and not date(*numbers)
+    except ValueError:
+        return True
 
 
 def _time(hour: str, minute: str, second: str | None) -> time:
     return time(int(hour), int(minute), int(second or 0))
 
 
-def _deadline(cell: str) -> str:
-    return _instant(cell, _END_OF_DAY)
+def _until(cell: str) -> str:
+    return _instant(cell, END_OF_DAY)
 
 
 _READERS: Mapping[Holds, Reader] = {
     Holds.CODE: _code,
+    Holds.REFERENCE: _code,
+    Holds.ROW_ID: _code,
     Holds.TEXT: _text,
     Holds.COUNT: _count,
     Holds.PRINTED: _printed,
     Holds.INSTANT: _instant,
-    Holds.DEADLINE: _deadline,
+    Holds.ANSWERED: _until,
+    Holds.DEADLINE: _until,
     Holds.PERIOD: _period,
 }
 
-# The codes of models that mean that a cell could not be read, and what they are called of a sheet.
-_MOMENT = ("cell-not-a-moment", frozenset({"bad-instant"}))
-_UNREAD: Mapping[Holds, tuple[str, frozenset[str]]] = {
-    Holds.COUNT: ("cell-not-a-count", frozenset({"wrong-type"})),
-    Holds.PRINTED: ("cell-not-a-percentage", frozenset({"bad-format"})),
+_UNQUOTED = frozenset({Holds.TEXT, Holds.REFERENCE, Holds.ROW_ID})
+
+# What codes of requests are called where a cell of a sheet is meant.
+_MOMENT = {"bad-instant": "cell-not-a-moment"}
+_WORDED: Mapping[Holds, Mapping[str, str]] = {
+    Holds.CODE: {"bad-code": "cell-not-a-code"},
+    Holds.ROW_ID: {
+        "wrong-type": "cell-not-a-row-id",
+        "bad-format": "cell-not-a-row-id",
+        "idempotency-key-reused": "cell-row-id-used",
+    },
+    Holds.COUNT: {
+        "wrong-type": "cell-not-a-count",
+        "more-answers-than-forms": "cells-exceed-forms",
+    },
+    Holds.PRINTED: {"bad-format": "cell-not-a-percentage"},
     Holds.INSTANT: _MOMENT,
+    Holds.ANSWERED: _MOMENT,
     Holds.DEADLINE: _MOMENT,
-    Holds.PERIOD: ("cell-not-a-period", frozenset({"too-long", "bad-period", "not-one-month"})),
+    Holds.PERIOD: dict.fromkeys(("too-long", "bad-period", "not-one-month"), "cell-not-a-period"),
 }

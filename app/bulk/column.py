@@ -11,10 +11,13 @@ class Holds(StrEnum):
     """What stands in a column."""
 
     CODE = "code"
+    REFERENCE = "reference"  # a code that leads to a person's affair
+    ROW_ID = "row id"
     TEXT = "text"
     COUNT = "count"
     PRINTED = "printed"
     INSTANT = "instant"
+    ANSWERED = "answered"  # an instant whose day may be all that is known
     DEADLINE = "deadline"
     PERIOD = "period"
 
@@ -23,7 +26,8 @@ class Holds(StrEnum):
 class Column:
     """A column: its name, which is the field's, and what a person needs to know to fill it in.
 
-    `heading` and `explained` are in Vietnamese and English. `choices` are the values that may stand
+    `heading` and `explained` are in Vietnamese and English. Of a column that is there for each
+    question at least one must be there if it is `required`. `choices` are the values that may stand
     there, each with its Vietnamese word, which is understood too. `event` is the type of the event
     that an instant in this column records.
     """
@@ -54,11 +58,6 @@ MOMENT = (
 )
 
 
-def moment(name: str, heading: tuple[str, str], said: tuple[str, str], example: str) -> Column:
-    """A column of instants, which need not be there."""
-    return Column(name, Holds.INSTANT, heading, (said[0] + MOMENT[0], said[1] + MOMENT[1]), example)
-
-
 def event(name: str, heading: tuple[str, str], event: str, example: str) -> Column:
     """A column of instants at which an event of this type happened."""
     said = (
@@ -68,16 +67,21 @@ def event(name: str, heading: tuple[str, str], event: str, example: str) -> Colu
     return Column(name, Holds.INSTANT, heading, said, example, event=event)
 
 
-def code(
+def code(name: str, heading: tuple[str, str], said: tuple[str, str], example: str) -> Column:
+    """A required column of codes."""
+    return Column(name, Holds.CODE, heading, said, example, required=True)
+
+
+def reference(
     name: str,
     heading: tuple[str, str],
     said: tuple[str, str],
     example: str,
     *,
-    required: bool = True,
+    required: bool = False,
 ) -> Column:
-    """A column of codes."""
-    return Column(name, Holds.CODE, heading, said, example, required=required)
+    """A column of codes that lead to a person's affair."""
+    return Column(name, Holds.REFERENCE, heading, said, example, required=required)
 
 
 def count(

@@ -7,7 +7,8 @@ options): `answers.q1`, `counts.q1.5`.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app.bulk.column import MOMENT, Column, Holds, code, count, event, moment, text
+from app.bulk.choices import APPLICANTS, RATED_ON, SERVED_BY
+from app.bulk.column import MOMENT, Column, Holds, code, count, event, reference, text
 
 RATINGS, DOSSIERS, SHEETS, PUBLISHED = KINDS = (
     "ratings",
@@ -15,19 +16,6 @@ RATINGS, DOSSIERS, SHEETS, PUBLISHED = KINDS = (
     "tally-sheets",
     "published-indices",
 )
-
-RATED_ON = {
-    "tablet": "Máy tính bảng tại quầy",
-    "portal": "Cổng dịch vụ công",
-    "mobile": "Điện thoại",
-    "e_office": "E-Office",
-    "paper": "Phiếu giấy",
-    "post": "Bưu chính",
-    "email": "Thư điện tử",
-    "sms": "Tin nhắn",
-}
-SERVED_BY = {"desk": "Trực tiếp", "online": "Trực tuyến", "post": "Bưu chính"}
-APPLICANTS = {"citizen": "Cá nhân", "organisation": "Tổ chức"}
 
 _AGENCY = Column(
     "agency",
@@ -66,30 +54,36 @@ _COUNTER = Column(
 )
 
 
-def _request() -> Column:
-    told = (
-        "Mã riêng của dòng (UUID) do hệ thống gửi đặt; gửi lại cùng mã thì không đếm hai lần.",
-        "The sender's own id of the row (a UUID); sent again it is not counted twice.",
-    )
-    return Column("id", Holds.CODE, ("Mã dòng", "Row id"), told)
-
+_ROW_ID = Column(
+    "id",
+    Holds.ROW_ID,
+    ("Mã dòng", "Row id"),
+    (
+        "Để trống; đây không phải số thứ tự. Chỉ phần mềm mới ghi, là một UUID.",
+        "Leave it empty, it is no running number. Only programs give one, a UUID.",
+    ),
+)
 
 _RATING = (
-    _request(),
     _AGENCY,
     _SURVEY,
-    code(
+    reference(
         "dossier",
         ("Hồ sơ", "Dossier"),
         ("Mã hồ sơ đã trả kết quả.", "The code of the dossier, whose result was returned."),
         "000.00.15.H32-230712-0001",
+        required=True,
     ),
     _RATED_ON,
     _COUNTER,
-    moment(
+    Column(
         "rated_at",
+        Holds.ANSWERED,
         ("Thời điểm đánh giá", "Rated at"),
-        ("Lúc người dân đánh giá.", "When it was rated."),
+        (
+            "Ví dụ 18/07/2023 09:31; chỉ ghi ngày: cuối ngày đó; trống hoặc hôm nay: lúc nhập tệp.",
+            "Such as 18/07/2023 09:31; a day alone: its end; empty or today: when it is imported.",
+        ),
         "18/07/2023 09:31:10",
     ),
     Column(
@@ -101,6 +95,7 @@ _RATING = (
             "A column for each question: the code of the option ticked; empty if none.",
         ),
         "5",
+        required=True,
     ),
     text(
         "comment",
@@ -111,10 +106,11 @@ _RATING = (
         ),
         "Hướng dẫn tận tình.",
     ),
+    _ROW_ID,
 )
 _DOSSIER = (
     _AGENCY,
-    code(
+    reference(
         "code",
         ("Mã hồ sơ", "Dossier code"),
         (
@@ -122,6 +118,7 @@ _DOSSIER = (
             "As on the receipt: the office's code-yymmdd-a number of 4 or 5 digits.",
         ),
         "000.00.15.H32-230712-0001",
+        required=True,
     ),
     code(
         "procedure",
@@ -157,12 +154,11 @@ _DOSSIER = (
         ),
         "19/07/2023 17:00",
     ),
-    code(
+    reference(
         "officer",
         ("Mã cán bộ", "Officer"),
         ("Mã tham chiếu, không ghi họ tên.", "An opaque reference, never a name."),
         "cb-0115",
-        required=False,
     ),
     Column(
         "applicant_kind",
@@ -180,7 +176,6 @@ _DOSSIER = (
     event("withdrawn_at", ("Ngày rút hồ sơ", "Withdrawn at"), "withdrawn", ""),
 )
 _SHEET = (
-    _request(),
     _AGENCY,
     _SURVEY,
     replace(_RATED_ON, example="paper"),
@@ -207,6 +202,7 @@ _SHEET = (
             "A column for each question and option (question.option): how many forms ticked it.",
         ),
         "13",
+        required=True,
     ),
     text(
         "accept.*",
@@ -214,6 +210,19 @@ _SHEET = (
         (
             "Mỗi câu hỏi cộng không khớp một cột: vì sao vẫn chấp nhận.",
             "A column for each question that does not add up: why that is let stand.",
+        ),
+    ),
+    replace(
+        _ROW_ID,
+        explained=(
+            (
+                "Để trống; không phải số thứ tự. Hai tập phiếu khác nhau có mọi số giống hệt nhau: "
+                "ghi cho tập sau một mã chưa dùng, không dấu và không cách, ví dụ tap-2-2022-10."
+            ),
+            (
+                "Leave it empty, it is no running number. Of two sheets with the same numbers the "
+                "second needs an id, new, in ASCII and without spaces, such as tap-2-2022-10."
+            ),
         ),
     ),
 )
@@ -239,12 +248,12 @@ _PUBLISHED = (
         ("Tên tài liệu (tiếng Anh)", "Title (English)"),
         ("Không bắt buộc.", "The title in English, if there is one."),
     ),
-    code(
+    Column(
         "peer_group",
+        Holds.CODE,
         ("Khối", "Peer group"),
         ("Mã khối mà thứ hạng tính trong đó.", "The peer group that the rank is in."),
         "so-ban-nganh",
-        required=False,
     ),
     code(
         "criterion",

@@ -23,13 +23,20 @@ _KEY = re.compile(r"[^\s:]+")  # after it the template has the question's words
 class Place(NamedTuple):
     """A column of a file: what it is, whose (a question's code), and what reads its cells.
 
-    `heading` is what the file calls it; empty if the file does not have it.
+    `heading` is what the file calls it, and `number` says where it stands there, from 0; empty
+    and 0 if the file does not have it.
     """
 
     column: Column
     key: str
     read: Reader
     heading: str
+    number: int
+
+    @property
+    def lacking(self) -> bool:
+        """Whether it is a required column that the file does not have."""
+        return self.column.required and not self.heading
 
 
 def separator(line: str) -> str | None:
@@ -45,7 +52,10 @@ def places(line: str, kind: str, separated_by: str | None) -> tuple[list[Place |
     naming the first column that is not known or is there twice. The first line of a file without
     headings is data, so it is not repeated.
     """
-    tried = [_read(line, one, kind) for one in ([separated_by] if separated_by else DELIMITERS)]
+    separators = [separated_by] if separated_by else DELIMITERS
+    tried = [read for one in separators if (read := _read(line, one, kind)) is not None]
+    if not tried:
+        raise UnreadableError("bad-csv")
     cells, found, separated_by = max(tried, key=lambda one: sum(map(bool, one[1])))
     if not any(found):
         raise UnreadableError("no-heading")
@@ -59,12 +69,15 @@ def places(line: str, kind: str, separated_by: str | None) -> tuple[list[Place |
     return found, separated_by
 
 
-def _read(line: str, separated_by: str, kind: str) -> tuple[list[str], list[Place | None], str]:
+def _read(
+    line: str, separated_by: str, kind: str
+) -> tuple[list[str], list[Place | None], str] | None:
     try:
         cells = next(csv.reader([line], delimiter=separated_by))
-    except csv.Error:
-        raise UnreadableError("bad-csv") from None
-    return cells, [_place(cell, kind) for cell in cells], separated_by
+    except csv.Error:  # a line break stands within quotes only where this separates cells
+        return None
+    found = [_place(cell, number, kind) for number, cell in enumerate(cells)]
+    return cells, found, separated_by
 
 
 def absent(found: Sequence[Place | None], kind: str) -> Iterator[Place]:
@@ -72,22 +85,24 @@ def absent(found: Sequence[Place | None], kind: str) -> Iterator[Place]:
     there = {place.column.name for place in found if place}
     for column in COLUMNS[kind]:
         if column.name not in there:
-            yield Place(column, "", reader(column), "")
+            yield Place(column, "", reader(column), "", 0)
 
 
 def _shown(cell: str) -> str:
-    words = " ".join(cell.split())
-    return "".join(one for one in words[:LONGEST_SHOWN] if one.isprintable())
+    words = "".join(one for one in " ".join(cell.split()) if one.isprintable())
+    if len(words) <= LONGEST_SHOWN:
+        return words
+    return f"{words[:LONGEST_SHOWN].rpartition(' ')[0] or words[:LONGEST_SHOWN]}…"
 
 
-def _place(cell: str, kind: str) -> Place | None:
+def _place(cell: str, number: int, kind: str) -> Place | None:
     title = " ".join(unicodedata.normalize("NFC", cell).rstrip(" *").split())
     column = _singles(kind).get(title.casefold())
     if column is not None:
-        return Place(column, "", reader(column), _shown(cell))
+        return Place(column, "", reader(column), _shown(cell), number)
     for start, one in _families(kind):
         if title.casefold().startswith(start) and (key := _KEY.match(title, len(start))):
-            return Place(one, key[0], reader(one), _shown(cell))
+            return Place(one, key[0], reader(one), _shown(title[: key.end()]), number)
     return None
 
 

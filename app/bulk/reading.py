@@ -113,7 +113,7 @@ class _Texts:
         What comes then may be within quotes, and no row.
         """
         lines = self._numbered.number - self._before
-        return self._ended or lines > 1 or self._quotes % 2 == 1
+        return self._ended or lines > 1 or self._quotes > 0
 
     def __iter__(self) -> "_Texts":
         return self
@@ -171,9 +171,20 @@ def _heading(texts: _Texts) -> _Heading | None:
             continue
         row += 1
         if line.strip():
-            return _Heading(line, row, separated_by)
+            return _Heading(_closed(line, texts), row, separated_by)
         texts.empty()
     return None
+
+
+def _closed(line: str, texts: _Texts) -> str:
+    """The line, with those after it as long as it is within quotes."""
+    pieces, quotes = [line], line.count('"')
+    while quotes % 2:
+        if (more := next(texts, None)) is None:
+            raise UnreadableError("open-quote")
+        pieces.append(more)
+        quotes += more.count('"')
+    return "".join(pieces)
 
 
 class _Columns(NamedTuple):
@@ -196,7 +207,7 @@ class _Columns(NamedTuple):
             return None
         by_pointer = {**self.by_pointer, **items} if items else self.by_pointer
         short = (len(cells), self.number) if len(cells) < self.number else None
-        return Line(Origin(number, row, by_pointer, short=short), fields, size)
+        return Line(Origin(number, row, by_pointer, cells=cells, short=short), fields, size)
 
 
 def _rows(

@@ -1,9 +1,9 @@
 """Rows as they come from a file: what each says, and what its faults are called there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.bulk.cells import worded
+from app.bulk.cells import quoted, worded
 from app.bulk.headings import Place
 from app.domain.errors import Fault
 
@@ -12,14 +12,15 @@ class Origin(NamedTuple):
     """Where a row begins: the line of the file and, of a table, the row that a spreadsheet shows.
 
     `places` are the columns by the pointers to what their cells became, `parts` the rows that a
-    published index was made of by the pointers to what each said. `short` is how many cells and
-    headings there are, where cells are missing.
+    published index was made of by the pointers to what each said. `cells` are its cells, `short` is
+    how many of them and of headings there are, where cells are missing.
     """
 
     line: int
     row: int = 0
     places: Mapping[str, Place] = {}
     parts: Mapping[str, "Origin"] = {}
+    cells: Sequence[str] = ()
     short: tuple[int, int] | None = None
 
     def sited(self, fault: Fault) -> tuple[int, Fault]:
@@ -28,13 +29,23 @@ class Origin(NamedTuple):
             return self.line, fault
         part, place = self._site(fault.pointer)
         params: dict[str, object] = {"row": part.row}
-        if place is not None and place.heading:
+        if place is not None and place.column.many and fault.code == "missing":
+            columns = {"columns": place.column.heading[0]}
+            fault = Fault(fault.pointer, "cells-all-empty", columns)
+        elif place is not None and place.heading:
+            cell = part.cells[place.number] if place.number < len(part.cells) else ""
             params["column"] = place.heading
-            fault = worded(place.column, fault)
-        elif place is not None and fault.code == "missing":
-            params["column"] = place.column.heading[0]
-            fault = Fault(fault.pointer, "column-missing")
+            # A row that lacks cells has something else where this should be.
+            if part.short is None and (words := quoted(place.column, cell)):
+                params["cell"] = words
+            fault = worded(place.column, fault, cell)
         return part.line, Fault(fault.pointer, fault.code, params | dict(fault.params))
+
+    def lacking(self) -> Sequence[str]:
+        """The required columns that the file does not have, by their Vietnamese names."""
+        found = self.places.values()
+        names = [place.column.heading[0] for place in found if place.lacking]
+        return [*dict.fromkeys(names)]
 
     def unfit(self, faults: list[Fault]) -> list[Fault]:
         """What is wrong with a row whose cells do not fit: of one with too few, only that."""
@@ -53,10 +64,13 @@ class Origin(NamedTuple):
 
 
 def _nearest(places: Mapping[str, Place], pointer: str) -> Place | None:
-    """The column of what the pointer leads to, or of what that is a part of."""
-    while pointer and pointer not in places:
-        pointer = pointer.rpartition("/")[0]
-    return places.get(pointer)
+    """The column of what the pointer leads to, what that is a part of, or its own first part."""
+    nearest = pointer
+    while nearest and nearest not in places:
+        nearest = nearest.rpartition("/")[0]
+    if nearest or not pointer:
+        return places.get(nearest)
+    return next((place for at, place in places.items() if at.startswith(f"{pointer}/")), None)
 
 
 class Line(NamedTuple):

@@ -11,11 +11,12 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from app.bulk.column import MANY, Column, Holds
-from app.bulk.columns import COLUMNS, PUBLISHED
+from app.bulk.columns import COLUMNS, PUBLISHED, SHEETS
 
 DATA, GUIDE, LISTS = "Dữ liệu", "Hướng dẫn", "Danh mục"
 ROWS = 1_048_576  # of a sheet
-WIDEST = 45
+WIDEST, NARROW = 45, 14
+REQUIRED = "#FFF2CC"  # what a required column's heading is filled with
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 _STEPS = (
@@ -28,15 +29,15 @@ _STEPS = (
         "2. Go to the sheet “Dữ liệu”, then File > Save As, type “CSV UTF-8”.",
     ),
     (
-        "3. Gửi tệp .csv: hailong import {kind} TỆP.csv, hoặc POST /v1/imports/{kind}.",
-        "3. Send the .csv file: hailong import {kind} FILE.csv, or POST /v1/imports/{kind}.",
+        "3. Gửi tệp .csv cho đơn vị vận hành, hoặc tự nhập: hailong import {kind} TỆP.csv.",
+        "3. Send the .csv file to who runs the service, or: hailong import {kind} FILE.csv.",
     ),
     (
-        "4. Nên gửi thử trước (--dry-run, ?dry_run=true): kiểm tra mà không lưu gì.",
+        "4. Nên nhập thử trước (--dry-run, ?dry_run=true): kiểm tra mà không lưu gì.",
         "4. Try it first (--dry-run, ?dry_run=true): it is checked and nothing is stored.",
     ),
     (
-        "Không đổi tên cột; được xóa cột không bắt buộc, được đổi thứ tự cột. Dấu * là bắt buộc.",
+        "Không đổi tên cột; được xóa cột không bắt buộc, được đổi thứ tự cột. Dấu *: bắt buộc.",
         "Keep the names of columns; those not required may be deleted, their order may change.",
     ),
 )
@@ -89,10 +90,10 @@ def template(kind: str, survey: Surveyed = USUAL) -> bytes:
         book.set_properties({"title": f"hailong: {kind}", "created": _LONG_AGO})
         data, guide, lists = (book.add_worksheet(name) for name in (DATA, GUIDE, LISTS))
         lists.hide()
-        _fill_data(book, data, columns)
+        _fill_data(book, data, columns, frozen=_leading(columns) if kind == SHEETS else 0)
         for place, filled in enumerate(columns):
             _restrict(data, lists, place, filled)
-        _fill_guide(book, guide, kind)
+        _fill_guide(book, guide, kind, survey.code)
     return written.getvalue()
 
 
@@ -137,19 +138,33 @@ def _counts(column: Column, asked: Asked) -> Iterator[_Filled]:
         )
 
 
-def _fill_data(book: Workbook, sheet: Worksheet, columns: Sequence[_Filled]) -> None:
-    bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
+def _leading(columns: Sequence[_Filled]) -> int:
+    """How many columns stand before the first of a question, which there are many of."""
+    return next((place for place, one in enumerate(columns) if one.column.many), 0)
+
+
+def _width(filled: _Filled) -> int:
+    if filled.column.many and filled.column.holds is Holds.COUNT:
+        return NARROW
+    return min(WIDEST, max(len(filled.heading), len(filled.example)) + 2)
+
+
+def _fill_data(
+    book: Workbook, sheet: Worksheet, columns: Sequence[_Filled], *, frozen: int
+) -> None:
+    heading = {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1}
+    bold, must = (book.add_format(heading | more) for more in ({}, {"bg_color": REQUIRED}))
     shown = {"italic": True, "font_color": "#666666"}
     # Excel would make numbers and days of codes, and change them: 2.000260, 2022-10, 08/07/2023.
     whole, plain = {"num_format": "0"}, {"num_format": "@"}
     formats = {form is whole: book.add_format(form) for form in (whole, plain)}
     examples = {form is whole: book.add_format(form | shown) for form in (whole, plain)}
-    sheet.freeze_panes(1, 0)
+    sheet.freeze_panes(1, frozen)
     for place, filled in enumerate(columns):
         counted = filled.column.holds is Holds.COUNT
-        width = min(WIDEST, max(len(filled.heading), len(filled.example)) + 2)
-        sheet.set_column(place, place, width, formats[counted])
-        sheet.write_string(0, place, filled.heading, bold)
+        required = filled.column.required and not filled.column.many
+        sheet.set_column(place, place, _width(filled), formats[counted])
+        sheet.write_string(0, place, filled.heading, must if required else bold)
         sheet.write_comment(0, place, filled.note, {"x_scale": 2.5, "y_scale": 1.5})
         if counted and filled.example:
             sheet.write_number(1, place, int(filled.example), examples[counted])
@@ -160,17 +175,19 @@ def _fill_data(book: Workbook, sheet: Worksheet, columns: Sequence[_Filled]) -> 
 def _restrict(data: Worksheet, lists: Worksheet, place: int, filled: _Filled) -> None:
     """Let only what is right be typed into a column, where a list or a number is wanted."""
     rule: dict[str, Any] = {"validate": "integer", "criteria": ">=", "value": 0}
+    told = "Chỉ nhập số nguyên, không dấu chấm."
     if filled.choices:
+        told = "Chọn một giá trị trong danh sách."
         lists.write_column(0, place, filled.choices)
         name = xl_col_to_name(place, col_abs=True)
         rule = {"validate": "list", "source": f"='{LISTS}'!{name}$1:{name}${len(filled.choices)}"}
     elif filled.column.holds is not Holds.COUNT:
         return
-    refusal = {"error_title": "Giá trị không hợp lệ", "error_message": filled.column.explained[0]}
+    refusal = {"error_title": "Giá trị không hợp lệ", "error_message": told}
     data.data_validation(1, place, ROWS - 1, place, rule | refusal)
 
 
-def _fill_guide(book: Workbook, sheet: Worksheet, kind: str) -> None:
+def _fill_guide(book: Workbook, sheet: Worksheet, kind: str, survey: str) -> None:
     bold = book.add_format({"bold": True, "valign": "top", "bottom": 1})
     wrapped = book.add_format({"text_wrap": True, "valign": "top"})
     for place, width in enumerate((28, 24, 10, 62, 62, 28)):
@@ -187,6 +204,7 @@ def _fill_guide(book: Workbook, sheet: Worksheet, kind: str) -> None:
         first, 0, ("Cột", "Field", "Bắt buộc", "Giải thích", "Explanation", "Ví dụ"), bold
     )
     for row, column in enumerate(COLUMNS[kind], first + 1):
+        shown = survey if column.name == "survey" else column.example
         words = "; ".join(column.choices.values())
         codes = ", ".join(column.choices)
         told = (
@@ -195,7 +213,7 @@ def _fill_guide(book: Workbook, sheet: Worksheet, kind: str) -> None:
             "x" if column.required else "",
             f"{column.explained[0]} {words}".strip(),
             f"{column.explained[1]} {codes}".strip(),
-            column.choices.get(column.example, column.example),
+            column.choices.get(shown, shown),
         )
         for place, said in enumerate(told):
             sheet.write_string(row, place, said, wrapped)

@@ -96,8 +96,9 @@ def run(settings: Settings, asked: Asked, *, as_json: bool) -> None:
 
 
 def _check_writable(path: Path) -> None:
+    """Nothing when the file is new and can be made; what is there, it may be the rows, is kept."""
     try:
-        path.touch()
+        path.open("x").close()
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}") from None
 
@@ -140,7 +141,10 @@ async def _import(
             listening.cancel()
             await asyncio.wait([listening])
         if asked.errors is not None:
-            await _write_errors(_errors(sessions, ended.id), asked.errors)
+            try:
+                await _write_errors(_errors(sessions, ended.id), asked.errors)
+            except OSError as error:  # what was imported must be told all the same
+                Console(stderr=True).print(f"{asked.errors}: {error.strerror}", markup=False)
         async with sessions() as opened:
             return ended, [*await operations.errors(opened, ended.id, 0, SHOWN)]
 
@@ -166,7 +170,7 @@ async def _write_errors(errors: AsyncIterator[OperationError], path: Path) -> No
         written.writerow(_say("headings").split(";"))
         async for error in errors:
             said = told(error, chosen)
-            names = ("line", "row", "column", "detail", "code", "pointer")
+            names = ("line", "row", "column", "cell", "detail", "help", "code", "pointer")
             written.writerow([guarded(str(said.get(name, ""))) for name in names])
 
 
@@ -223,9 +227,13 @@ def _print_json(ended: Operation, seconds: float) -> None:
 
 def _print(ended: Operation, errors: list[OperationError], written: Path | None) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
+    helped = set[str]()
     for one in errors:
-        detail = texts.say(language(os.environ), f"{one.code}:detail", **one.params)
-        console.print(f"{_place(one)}: {detail}")
+        said = told(one, language(os.environ))
+        # Many rows may have the same wrong with them, and then want the same done.
+        shown = said["detail"] if one.code in helped else f"{said['detail']} {said['help']}"
+        helped.add(one.code)
+        console.print(f"{_place(one)}: {shown}")
     if ended.faults > len(errors):
         console.print(_say("more", number=_number(ended.faults - len(errors))))
     if written is not None:
@@ -247,6 +255,8 @@ def _place(error: OperationError) -> str:
         return f"{_say('at-line', line=error.line)} {error.pointer}".strip()
     column = error.params.get("column")
     of = _say("at-column", column=column) if column else ""
+    if (cell := error.params.get("cell")) is not None:
+        of += _say("holding", cell=cell)
     return _say("at-row", row=error.params["row"]) + of
 
 

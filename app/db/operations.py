@@ -173,7 +173,7 @@ async def release(connection: AsyncConnection, of: UUID) -> None:
 
 
 async def claim(connection: AsyncConnection, now: datetime) -> Operation | None:
-    """The oldest operation that is to be done and nobody works on, held; None if there is none.
+    """The operation that waited longest and nobody works on, held; None if there is none.
 
     One that is running already was left by a worker that ended. What has failed again and again
     without getting on stands behind what has not.
@@ -181,14 +181,18 @@ async def claim(connection: AsyncConnection, now: datetime) -> Operation | None:
     async with connection.begin():
         failures = func.greatest(col(Operation.attempts) - 1, 0)
         stmt = select(col(Operation.id)).where(_OPEN)
-        stmt = stmt.order_by(failures, col(Operation.created_at))
-        waiting = (await connection.scalars(stmt)).all()
+        waiting = (await connection.scalars(stmt.order_by(failures, col(Operation.saved_at)))).all()
     for one in waiting:
         if await hold(connection, one):
             if (claimed := await begin(connection, one, now)) is not None:
                 return claimed
             await release(connection, one)
     return None
+
+
+async def wait(session: AsyncSession) -> bool:
+    """Whether operations wait that nobody has begun."""
+    return bool(await session.scalar(select(exists().where(col(Operation.state) == QUEUED))))
 
 
 async def begin(connection: AsyncConnection, of: UUID, now: datetime) -> Operation | None:

@@ -46,18 +46,16 @@ class _Held(NamedTuple):
             return False
 
 
-class _New(NamedTuple):
-    """A dossier that is not stored yet, with its events."""
+class New(NamedTuple):
+    """A dossier that is not stored yet, with its events, which are all right."""
 
     agency: str
     dossier: Dossier
     events: list[dict[str, Any]]
 
 
-async def store(
-    session: AsyncSession, key: bytes, wholes: Sequence[Whole], now: datetime
-) -> list[bool | None]:
-    """Of each dossier whether all was there before; None: it is left to the rules of one.
+async def judge(session: AsyncSession, wholes: Sequence[Whole]) -> list[New | bool]:
+    """Of each dossier: True, all was there before; False, it is left to the rules of one.
 
     None is named twice. Until the transaction ends nobody else registers these dossiers.
     """
@@ -67,19 +65,15 @@ async def store(
     await catalogue.alone_all(session, Dossier, places)
     held = await _held(session, places)
     unknown = await _unknown(session, wholes)
-    new: list[_New] = []
-    said: list[bool | None] = []
+    judged: list[New | bool] = []
     for whole, place in zip(wholes, places, strict=True):
         if place in held:
-            said.append(held[place].says(whole) or None)
-            continue
-        named = whole.agency in owners and not unknown & _references(whole)
-        begun = _begun(place, whole) if named else None
-        said.append(None if begun is None else False)
-        new += [] if begun is None else [begun]
-    if new:
-        await _add(session, key, new, now)
-    return said
+            judged.append(held[place].says(whole))
+        elif whole.agency not in owners or unknown & _references(whole):
+            judged.append(False)
+        else:
+            judged.append(_begun(place, whole) or False)
+    return judged
 
 
 async def _held(session: AsyncSession, places: Collection[Place]) -> dict[Place, _Held]:
@@ -120,7 +114,7 @@ async def _unknown(session: AsyncSession, wholes: Sequence[Whole]) -> set[tuple[
     return {(code,) for code in missing} | (set(counters) - found)
 
 
-def _begun(place: Place, whole: Whole) -> _New | None:
+def _begun(place: Place, whole: Whole) -> New | None:
     """The dossier as it is after its events, or None when not all of them are plainly right."""
     once = {(event.type, event.at) for event in whole.events}
     kinds = {event.type for event in whole.events}
@@ -142,10 +136,10 @@ def _begun(place: Place, whole: Whole) -> _New | None:
     events = [
         {**of, **dossiers.recorded(one, number)} for number, one in enumerate(whole.events, 1)
     ]
-    return _New(whole.agency, dossier, events)
+    return New(whole.agency, dossier, events)
 
 
-async def _add(session: AsyncSession, key: bytes, new: Sequence[_New], now: datetime) -> None:
+async def add(session: AsyncSession, key: bytes, new: Sequence[New], now: datetime) -> None:
     """Store the dossiers with their events, count them, and invite to rate those returned."""
     session.add_all([one.dossier for one in new])
     await session.flush()

@@ -49,6 +49,7 @@ class FileTypeError(DomainError):
 NO_ROWS = Fault("", "file-without-rows")
 INTERRUPTED = Fault("", "import-interrupted")
 KEY_REVOKED = Fault("", "import-key-revoked")
+TOO_MANY_ERRORS = Fault("", "too-many-errors")
 
 
 @dataclass(frozen=True, slots=True)

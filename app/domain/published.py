@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from app.domain.errors import Fault
+from app.domain.errors import Fault, InvalidError
 from app.domain.figure import Finding, half_up
 from app.domain.formulas import ONE, OVERALL, Labelled, mean, mean_of
 from app.domain.measure import Level, Measure, Part, Status, label
 from app.domain.methods import AS_PUBLISHED, MEAN_OF_UNITS, At, not_applicable, units_finding
+from app.domain.period import Period
 from app.domain.questionnaire import Text
 
 FEWEST_CRITERIA = 2
@@ -40,6 +42,12 @@ def check(figures: Sequence[PublishedFigure]) -> list[Fault]:
         if (figure.rank or 0) > (figure.peer_count or figure.rank or 0):
             faults.append(Fault(f"/figures/{place}/rank", "rank-beyond-peers"))
     return faults
+
+
+def check_begun(period: Period, day: date, pointer: str) -> None:
+    """Nothing when the period has begun on that day; else InvalidError: it is still to come."""
+    if day < period.first:
+        raise InvalidError(Fault(pointer, "in-the-future"))
 
 
 def measure(figure: PublishedFigure) -> Measure:

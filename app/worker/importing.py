@@ -7,7 +7,8 @@ takes over from a worker that was killed goes on behind the last one that was co
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from datetime import datetime, timedelta
+from itertools import count
 from typing import NamedTuple
 
 import asyncpg
@@ -20,10 +21,8 @@ from app.api.import_rows import Terms
 from app.api.rating_check import Checked, RatingCheck, refusal
 from app.api.rating_schemas import RatingIn
 from app.api.schemas import In
-from app.bulk.lines import Bounds
-from app.bulk.reading import Form, read
 from app.bulk.rows import Broken, Line, Origin
-from app.db import imports, operations, uploads, webhooks
+from app.db import imports, operations, webhooks
 from app.db.known import Known
 from app.db.operations import RowFault
 from app.db.ratings import CREATED, REPLAYED, Outcome
@@ -42,18 +41,18 @@ from app.domain.operation import (
     KEY_REVOKED,
     MOST_ATTEMPTS,
     NO_ROWS,
+    TOO_MANY_ERRORS,
     Count,
     Kind,
 )
 from app.domain.webhook import Event, operation_finished
 from app.worker import Jobs
+from app.worker.reader import Reader
 
 MOST_RATINGS, MOST_ROWS = 15_000, 500  # of a batch
 MOST_AT_FIRST = 2_500  # of the first batch, which PostgreSQL waits for
 AT_ONCE = 200  # rows, after which other work of the process has its turn
 WAIT_SECONDS = 0.1
-MOST_BYTES = 8 * 1024 * 1024  # of a batch's lines: as values they take up to 25 times as much
-STEP_BYTES = 32 * 1024  # of progress: packed, they may be thousands of rows
 
 Row = Checked | In | list[Fault]
 Told = Callable[[Operation, int], None]
@@ -69,73 +68,34 @@ class Batch(NamedTuple):
     done: int
 
 
-class Reader:
-    """The rows of an operation behind those that were stored before, read in a thread."""
-
-    def __init__(self, jobs: Jobs, held: Operation, stop: asyncio.Event) -> None:
-        self.passed = 0
-        self.last: Line | Broken | None = None
-        self._jobs, self._of, self._stop = jobs, held.id, stop
-        self._loop = asyncio.get_running_loop()
-        settings = jobs.settings
-        bounds = Bounds(settings.max_body_bytes, settings.import_max_unpacked_bytes)
-        rows = read(self._blocks(), held.kind, Form(held.form), bounds)
-        self._rows = islice(self._noted(rows), held.read, None)
-
-    async def take(self, most: int) -> list[Line | Broken]:
-        """The next rows; none at the end. What they take in memory is bounded as well."""
-        return await asyncio.to_thread(self._next, most)
-
-    def _next(self, most: int) -> list[Line | Broken]:
-        taken, size = list[Line | Broken](), 0
-        for row in self._rows:
-            taken.append(row)
-            size += row.size if isinstance(row, Line) else 0
-            if len(taken) == most or size > MOST_BYTES:
-                break
-        return taken
-
-    def _noted(self, rows: Iterator[Line | Broken]) -> Iterator[Line | Broken]:
-        for row in rows:
-            self.last = row
-            yield row
-
-    def _blocks(self) -> Iterator[bytes]:
-        for number in count():
-            fetched = asyncio.run_coroutine_threadsafe(self._chunk(number), self._loop)
-            if (data := fetched.result()) is None:
-                return
-            for place in range(0, len(data), STEP_BYTES):
-                if self._stop.is_set():
-                    return
-                yield (step := data[place : place + STEP_BYTES])
-                self.passed += len(step)
-
-    async def _chunk(self, number: int) -> bytes | None:
-        async with self._jobs.sessions() as session:
-            return await uploads.chunk(session, self._of, number)
-
-
 @dataclass(slots=True)
 class Import:
-    """An operation that is held, and what is needed to do it; `told` hears of its progress."""
+    """An operation that is held, and what is needed to do it; `told` hears of its progress.
+
+    After its `turn` it is left to be gone on with, if others wait.
+    """
 
     jobs: Jobs
     known: Known
     connection: AsyncConnection
     held: Operation
     told: Told = lambda _held, _done: None
+    turn: timedelta = timedelta.max
 
     async def run(self, stop: asyncio.Event) -> None:
         """Store the rows that are left, unless told to stop, and end the operation."""
-        hindrance = await self._hindrance()
+        began, hindrance = self.jobs.clock(), await self._hindrance()
         reader = Reader(self.jobs, self.held, stop)
         most = MOST_RATINGS if self._kind is Kind.RATINGS else MOST_ROWS
         now = min(most, MOST_AT_FIRST)
         storing: asyncio.Task[None] | None = None
         try:
-            while hindrance is None and (lines := await reader.take(now)):
-                if stop.is_set():  # reading was broken off: the last of them may be half a row
+            while hindrance is None:
+                lines = await reader.take(now)
+                # When reading was broken off the last of them may be half a row.
+                if stop.is_set() or await self._is_anothers_turn(began):
+                    return
+                if not lines:
                     break
                 batch = Batch(await self._checked(lines), reader.passed)
                 if storing is not None:
@@ -148,8 +108,7 @@ class Import:
         finally:
             if storing is not None:
                 await storing
-        if hindrance is not None or not stop.is_set():
-            await self._finish(hindrance or _unreadable(reader.last))
+        await self._finish(hindrance or _unreadable(reader.last))
 
     @property
     def _kind(self) -> Kind:
@@ -166,10 +125,18 @@ class Import:
         """Why the operation cannot go on."""
         if self.held.attempts > MOST_ATTEMPTS:
             return INTERRUPTED
+        if self.held.faults > operations.MOST_ERRORS:
+            return TOO_MANY_ERRORS
         async with self.jobs.sessions() as session:
             if await operations.revoked(session, self.held.key_hash, self.jobs.clock()):
                 return KEY_REVOKED
         return None
+
+    async def _is_anothers_turn(self, began: datetime) -> bool:
+        if self.jobs.clock() - began < self.turn:
+            return False
+        async with self.jobs.sessions() as session:
+            return await operations.wait(session)
 
     async def _checked(self, lines: list[Line | Broken]) -> list[tuple[Origin, Row]]:
         checking = RatingCheck(
@@ -190,19 +157,29 @@ class Import:
         return rows
 
     async def _store(self, batch: Batch) -> None:
-        """Store the rows with the operation's progress, again if others were in the way."""
+        """Store the rows, in as many transactions as they need so that nobody waits for long."""
+        rest, most = batch.rows, len(batch.rows)
+        while rest:
+            before = self.held.read
+            await self._store_part(Batch(rest[:most], batch.done))
+            stored = self.held.read - before
+            rest, most = rest[stored:], 2 * stored
+
+    async def _store_part(self, part: Batch) -> None:
+        """Store the first of the rows, again if others were in the way."""
         for attempt in count(1):
             try:
-                self.held = await self._store_once(batch)
+                self.held = await self._store_once(part)
             except (SQLAlchemyError, asyncpg.PostgresError) as error:
                 if attempt == MOST_ATTEMPTS or not unavailable(error) or self.connection.closed:
                     raise
                 await asyncio.sleep(attempt * WAIT_SECONDS)
             else:
-                self.told(self.held, batch.done)
+                self.told(self.held, part.done)
                 return
 
     async def _store_once(self, batch: Batch) -> Operation:
+        """Store the first of the rows with the operation's progress, in one transaction."""
         async with (
             AsyncSession(self.connection, expire_on_commit=False) as session,
             session.begin(),
@@ -214,7 +191,7 @@ class Import:
             await (tried.rollback() if self.held.dry_run else tried.commit())
             faults = [
                 RowFault(*origin.sited(fault))
-                for (origin, _), one in zip(batch.rows, said, strict=True)
+                for (origin, _), one in zip(batch.rows, said, strict=False)
                 if not isinstance(one, bool)
                 for fault in one
             ]
@@ -224,20 +201,24 @@ class Import:
             return await operations.advance(session, self.held, counted, faults, more)
 
     async def _said(self, session: AsyncSession, rows: Sequence[Row]) -> list[bool | list[Fault]]:
-        """Of each row, in order, whether it was there before, or what is wrong with it."""
+        """Of the first rows, in order, whether they were there before, or what is wrong."""
         outcomes: Iterator[Outcome] = iter(())
         if new := [row.new for row in rows if isinstance(row, Checked)]:
             outcomes = iter(await imports.submit(await driver_of(self.connection), new))
         terms = Terms(self._caller, self.jobs.clock(), self.jobs.reference_key)
         others = [row for row in rows if isinstance(row, In)]
-        stored = iter(await import_rows.store_all(session, others, terms) if others else ())
+        stored = iter(await import_rows.store_some(session, others, terms) if others else ())
         said: list[bool | list[Fault]] = []
         for row in rows:
+            one: bool | list[Fault] | None
             if isinstance(row, Checked):
                 told = next(outcomes)
-                said.append(False if told.code == CREATED else _became(row, told))
+                one = False if told.code == CREATED else _became(row, told)
             else:
-                said.append(next(stored) if isinstance(row, In) else row)
+                one = next(stored, None) if isinstance(row, In) else row
+            if one is None:
+                break
+            said.append(one)
         return said
 
     async def _finish(self, problem: Fault | None) -> None:
@@ -263,8 +244,7 @@ async def _row(checking: RatingCheck, kind: Kind, line: Line | Broken) -> Row:
     if not isinstance(row, RatingIn):
         return row
     try:
-        # Without an id of its own a row is known by what it rates.
-        return await checking.check(row, f"row\n{row.agency}\n{row.dossier}\n{row.invitation}")
+        return await import_rows.rating(checking, row, of_table=bool(line.origin.row))
     except DomainError as error:
         return await _of_sheet(checking, line, import_rows.faults(error))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -13,6 +14,7 @@ from app.worker import Jobs
 from app.worker.importing import Import
 
 LOOK_SECONDS, SWEEP_SECONDS, REST_SECONDS = 10, 3600, 1
+TURN = timedelta(minutes=1)  # of a long import, while others wait
 
 log = structlog.get_logger("hailong.worker")
 
@@ -53,7 +55,7 @@ async def _serve(jobs: Jobs, known: Known, stop: asyncio.Event) -> None:
                 await _rest(stop, LOOK_SECONDS, woken)
                 continue
             try:
-                await Import(jobs, known, connection, held).run(stop)
+                await Import(jobs, known, connection, held, turn=TURN).run(stop)
             finally:
                 await operations.release(connection, held.id)
 

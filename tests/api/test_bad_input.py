@@ -274,3 +274,82 @@ async def test_no_criterion_takes_the_code_of_the_overall_figure(client):
     assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
         ("/criteria/0/code", "reserved-code")
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer", "wanted"),
+    [
+        ("/v1/ratings", {"answers": {"q1": 5}}, "/answers/q1", ("chuỗi ký tự", "a text")),
+        ("/v1/ratings", {"answers": ["q1"]}, "/answers", ("đối tượng", "an object")),
+        ("/v1/ratings", {"device_seq": "4"}, "/device_seq", ("số nguyên", "a whole number")),
+        ("/v1/ratings", {"id": 5}, "/id", ("UUID", "a UUID")),
+        ("/v1/ratings/batch", [], "", ("đối tượng", "an object")),
+        ("/v1/ratings/batch", {"ratings": {}}, "/ratings", ("danh sách", "a list")),
+        ("/v1/agencies/A1/succession", {"successors": 5}, "/successors", ("danh sách", "a list")),
+    ],
+)
+async def test_what_is_of_the_wrong_type_is_told_which_is_wanted(
+    surveyed, path, body, pointer, wanted
+):
+    for language, named in zip(("vi", "en"), wanted, strict=True):
+        answer = await surveyed.post(path, json=body, headers={"Accept-Language": language})
+        (fault,) = [one for one in answer.json()["errors"] if one["code"] == "wrong-type"]
+        assert fault["pointer"] == pointer
+        assert named in fault["detail"]
+
+
+async def test_a_number_and_a_truth_value_are_told_apart_from_texts(surveyed, make):
+    surveyed.headers["Accept-Language"] = "en"
+    target = await surveyed.put("/v1/targets/A1/2026/overall", json={"value": "83"})
+    form = questionnaire(("access", [five_levels("q1")]))
+    form["criteria"][0]["questions"][0]["options"][0]["counted"] = "yes"
+    counted = await surveyed.put("/v1/questionnaires/f/versions/1", json=form)
+    for answer, named in ((target, "a number"), (counted, "true or false")):
+        (fault,) = answer.json()["errors"]
+        assert fault["code"] == "wrong-type"
+        assert named in fault["detail"]
+
+
+async def test_a_label_for_an_answer_is_told_that_codes_of_options_are_wanted(surveyed, make):
+    answers = {"q1": "Rất hài lòng", "q2": "Rất-" * 20, "Câu hỏi 3": "5"}
+    answer = await make.rate(answers, dossier="none")
+    assert [(one["pointer"], one["code"]) for one in answer.json()["errors"]] == [
+        ("/dossier", "bad-dossier-code"),
+        ("/answers/q1", "unknown-option"),
+        ("/answers/q2", "unknown-option"),
+        ("/answers/Câu hỏi 3", "unknown-question"),
+    ]
+    answer = await make.rate({"q1": "Rất hài lòng"}, dossier=await make.dossier())
+    assert answer.status_code == 422
+    assert "not its label" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/agency", "/survey", "/dossier", "/channel", "/answers"]),
+        ({"agency": 5}, ["/survey", "/dossier", "/agency", "/channel", "/answers"]),
+        ({"invitation": "A"}, ["/channel", "/answers"]),
+        ({"invitation": "A", "survey": "s1"}, ["/survey", "/channel", "/answers"]),
+    ],
+)
+async def test_all_that_a_rating_lacks_is_named_at_once(surveyed, body, pointers):
+    alone = (await surveyed.post("/v1/ratings", json=body)).json()
+    assert [one["pointer"] for one in alone["errors"]] == pointers
+    (among,) = (await surveyed.post("/v1/ratings/batch", json={"ratings": [body]})).json()[
+        "outcomes"
+    ]
+    assert among["problem"]["errors"] == alone["errors"]
+
+
+async def test_what_is_said_twice_is_refused_wherever_json_is_sent(anonymous, app):
+    twice = b'{"answers": {"q1": "5", "q1": "1"}}'
+    asked = 0
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            if "application/json" in operation.get("requestBody", {}).get("content", {}):
+                answer = await anonymous.request(method, path, content=twice, headers=JSON)
+                said = (answer.status_code, answer.json()["code"])
+                assert said == (400, "malformed-request"), (method, path)
+                asked += 1
+    assert asked > 20

@@ -1,6 +1,7 @@
 """The catalogue: entries that are put, read, and changed only in the expected state."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from factories import PLAIN, five_levels, option, questionnaire
@@ -8,6 +9,7 @@ from factories import PLAIN, five_levels, option, questionnaire
 from app.cli.demo import EXAMPLES
 
 AGENCY = {"name": {"vi": "Sở Mẫu"}, "kind": "department", "valid_from": "2010-01-01"}
+FIGURE = {"criterion": "overall", "name": {"vi": "Chung"}, "value": "81.75"}
 READY = sorted((EXAMPLES / "questionnaires").glob("*.json"))
 
 
@@ -19,7 +21,6 @@ async def catalogue(make, client):
     await make.peer_group("g", "A1")
     survey = {"questionnaire": "f", "version": 1, "opens_on": "2026-01-01", "agencies": ["A1"]}
     await make.put("/v1/surveys/s", survey | {"title": {"vi": "Đợt"}})
-    figures = [{"criterion": "overall", "name": {"vi": "Chung"}, "value": "81.75"}]
     return {
         "/v1/agencies/A9": AGENCY,
         "/v1/agencies/A1/counters/Q1": {"name": {"vi": "Quầy 1"}},
@@ -35,7 +36,7 @@ async def catalogue(make, client):
         "/v1/surveys/s/distributions/A1/paper": {"issued": 3, "returned": 2, "invalid": 1},
         "/v1/targets/g/2026/overall": {"value": 83},
         "/v1/targets/A1/2026-Q3/access": {"value": 83.5},
-        "/v1/published-indices/sipas/2026/A1": {"title": {"vi": "Công bố"}, "figures": figures},
+        "/v1/published-indices/sipas/2026/A1": {"title": {"vi": "Công bố"}, "figures": [FIGURE]},
     }
 
 
@@ -262,6 +263,25 @@ async def test_printed_figures_are_checked_and_noted(client, make):
     ]
     answer = await client.put(path, json={"title": {"vi": "Công bố"}, "figures": right})
     assert [f["code"] for f in answer.json()["findings"]] == ["overall-differs-from-mean"]
+
+
+@pytest.mark.parametrize("period", ["2027", "2026-Q3", "2026-07"])
+async def test_nothing_was_published_of_months_to_come(client, make, period):
+    await make.agency()
+    body = {"title": {"vi": "Công bố"}, "figures": [FIGURE]}
+    answer = await client.put(f"/v1/published-indices/sipas/{period}/A1", json=body)
+    assert answer.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+        ("/path/period", "in-the-future")
+    ]
+
+
+async def test_a_month_begins_in_vietnam(client, make, app):
+    await make.agency()
+    body = {"title": {"vi": "Công bố"}, "figures": [FIGURE]}
+    app.state.clock = lambda: datetime(2026, 6, 30, 17, tzinfo=UTC)
+    answer = await client.put("/v1/published-indices/sipas/2026-07/A1", json=body)
+    assert answer.status_code == 201
 
 
 async def test_every_method_is_explained_in_both_languages(client):

@@ -115,3 +115,16 @@ async def test_gaps_are_for_those_who_read_ratings(make, device, scope):
 async def test_a_device_submits_and_reads_nothing(make, device):
     answer = await make.with_key("hld_1").get("/v1/devices/K1/gaps")
     assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+
+
+async def test_a_device_is_a_tablet_whatever_it_says(make, session, device):
+    await make.survey()
+    body = {"agency": "A1", "survey": "s1", "dossier": await make.dossier(), "channel": "portal"}
+    tablet = make.with_key("hld_1")
+    answer = await tablet.post("/v1/ratings", json=body | {"answers": {"q1": "5"}})
+    assert answer.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in answer.json()["errors"]] == [
+        ("/channel", "not-allowed"),
+        ("/device_seq", "missing"),
+    ]
+    assert await session.scalar(text("SELECT count(*) FROM rating")) == 0

@@ -20,6 +20,7 @@ from factories import five_levels, option, questionnaire
 from httpx import ASGITransport, AsyncClient
 
 from app.api import methods as shown_methods
+from app.api.edition_document import EditionDocument
 from app.db import keys
 from app.db.known import Known
 from app.db.session import sessions
@@ -122,7 +123,15 @@ async def published(client, **fields):
 async def document(client, code="e-2026"):
     answer = await client.get(f"/v1/editions/{code}")
     assert answer.status_code == 200, answer.text
+    check_contract(answer.content)
     return json.loads(answer.content, parse_float=Decimal)
+
+
+def check_contract(content):
+    """That the contract names every member of the document, and none that is not there."""
+    described = EditionDocument.model_validate_json(content, extra="forbid")
+    assert described.model_dump(mode="json", exclude_unset=True) == json.loads(content)
+    assert EditionDocument.model_fields.keys() == json.loads(content).keys()
 
 
 async def refused(client, status, **fields):

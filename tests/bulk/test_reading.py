@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.api import texts
 from app.bulk import reading
+from app.bulk.files import judged
 from app.bulk.lines import Bounds
 from app.bulk.published import MOST_WAITING
 from app.bulk.reading import Form, read
@@ -29,7 +30,7 @@ RATING = {
 }
 HEADING = "agency,survey,dossier,channel,rated_at,answers.q1,answers.q2,comment"
 CUT = 'agency,comment\nA1,"no end\nA2,x\n'
-READERS = ("headings", "lines", "nesting", "published", "reading")
+READERS = ("cells", "files", "headings", "lines", "nesting", "published", "reading", "rows")
 SMALL = Bounds(line=200, total=100_000)
 
 
@@ -160,7 +161,7 @@ def test_codes_that_were_kept_from_excel_are_unwrapped(cell, value):
 @pytest.mark.parametrize(
     ("cell", "value"),
     [
-        ("18/07/2023", "2023-07-18T00:00:00+07:00"),
+        ("18/07/2023", "2023-07-18T23:59:59+07:00"),
         ("8/7/2023 9:05", "2023-07-08T09:05:00+07:00"),
         ("18/07/2023 09:31:10", "2023-07-18T09:31:10+07:00"),
         ("2023-07-18 09:31", "2023-07-18T09:31:00+07:00"),
@@ -200,7 +201,7 @@ def test_a_dossiers_columns_are_its_events():
 def test_a_tally_sheet_is_a_row_with_a_column_for_each_count():
     content = (
         "agency;period;forms;counts.q1.5;counts.q1.4;Số lượt q2.1.na;Lý do chấp nhận q1\n"
-        "A1;10/2022;13;6;7,0;x;Theo số liệu đã công bố\n"
+        "A1;10/2022;13;6;7;x;Theo số liệu đã công bố\n"
     )
     assert only(content, "tally-sheets") == {
         "agency": "A1",
@@ -211,7 +212,7 @@ def test_a_tally_sheet_is_a_row_with_a_column_for_each_count():
     }
 
 
-@pytest.mark.parametrize("cell", ["1.234", "1,000", "-1", "1e3", "5.5", "9" * 60])
+@pytest.mark.parametrize("cell", ["1.234", "1,000", "10,0", "10.0", "-1", "1e3", "5.5", "9" * 60])
 def test_a_count_that_may_mean_two_things_is_left_to_be_refused(cell):
     assert only(f"forms;period\n{cell};2022-10\n", "tally-sheets")["forms"] == cell
 
@@ -276,7 +277,7 @@ def test_half_of_a_published_index_is_not_one():
         ("A1,s1,D1\nA2,s1,D2\n", [(1, "no-heading")]),
         ("agency,comment\nA1,x,y\nA2,x\n", [(2, "cell-without-heading")]),
         ("agency,comment\nA1,x,,\nA2,x\n", []),
-        ('agency,comment\nA1,"x"y\nA2,x\n', [(2, "bad-csv")]),
+        ('agency,comment\nA1,"x"y\nA2,x\n', [(2, "open-quote")]),
         (CUT, [(2, "open-quote")]),
         ('agency,comment\nA1,"no end', [(2, "open-quote")]),
         (CUT + "A3,x\n" * 60, [(2, "open-quote")]),
@@ -334,6 +335,7 @@ def test_a_table_that_is_damaged_ends_there(content, read_before):
         'A1,"first\n{row}\n' + "x" * 200_000 + '\n{row}\nend"\n',
         'A1,"' + "x" * 2000 + '\n{row}\nend"\n',
         'A1,"a"x,"first\n{row}\nend"\n',
+        'A1,"cao 1" quá\n{row}\nend"\n',
     ],
 )
 def test_what_stands_within_quotes_is_never_a_row(broken):
@@ -377,7 +379,7 @@ def test_a_published_index_is_bounded_as_a_line_is():
 @pytest.mark.parametrize("form", Form)
 def test_one_row_that_cannot_be_read_does_not_end_the_file(form):
     content = {
-        Form.CSV: 'agency,comment\nA1,"x"y\nA2,x,y\nA3,x\n',
+        Form.CSV: "agency,comment\nA1,x\ry\nA2,x,y\nA3,x\n",
         Form.NDJSON: b'{"a": "\xff"}\n[1]\n{"a": 1}\n',
     }[form]
     found = rows(content, form=form)
@@ -390,13 +392,13 @@ def test_a_fault_of_a_table_is_told_with_the_row_and_column_that_a_spreadsheet_s
         "sep=;\n\nMã hồ sơ *; Ngày  có kết quả ;Ngày trả kết quả;Hình thức nộp\n"
         "D1;;18/07/2023 09:30;desk\n"
         '"D2";18/07/2023 08:00;"18/07/2023\n09:30";Fax\n'
-        "D3;;31/02/2023;desk\n"
+        "D3;;hôm qua;desk\n"
     )
     first, second, third = rows(content, "dossiers")
     assert told(first, "/events/0/at", "in-the-future") == (
         4,
         "in-the-future",
-        {"row": 3, "column": "Ngày trả kết quả"},
+        {"row": 3, "column": "Ngày trả kết quả", "cell": "18/07/2023 09:30"},
     )
     assert told(second, "/events/0/at", "in-the-future")[2]["column"] == "Ngày có kết quả"
     assert told(second, "/code", "bad-dossier-code")[2]["column"] == "Mã hồ sơ *"
@@ -405,12 +407,9 @@ def test_a_fault_of_a_table_is_told_with_the_row_and_column_that_a_spreadsheet_s
     assert code == "cell-not-a-moment"
     assert told(third, "", "dossier-not-found") == (7, "dossier-not-found", {"row": 5})
     line, code, params = told(second, "/channel", "not-allowed", allowed="desk, online")
-    assert (line, code) == (5, "cell-not-listed")
+    assert (line, code, params["cell"]) == (5, "cell-not-listed", "Fax")
     assert params["allowed"] == "Trực tiếp (desk), Trực tuyến (online), Bưu chính (post)"
-    assert told(third, "/agency", "missing")[1:] == (
-        "column-missing",
-        {"row": 5, "column": "Cơ quan"},
-    )
+    assert told(third, "/code", "missing")[1] == "cell-empty"
 
 
 def test_a_fault_of_json_is_told_as_the_request_would_be():
@@ -434,14 +433,123 @@ def test_a_fault_of_json_is_told_as_the_request_would_be():
         ("published-indices", "value", "/figures/0/value", "bad-format", "cell-not-a-percentage"),
         ("published-indices", "Tên tài liệu", "/title", "too-long", "too-long"),
         ("dossiers", "Ngày hẹn trả", "/due_at", "bad-instant", "cell-not-a-moment"),
-        ("ratings", "Câu hỏi q1: Mức độ dễ dàng", "/answers/q1", "bad-code", "bad-code"),
+        ("ratings", "Câu hỏi q1: Mức độ dễ dàng", "/answers/q1", "bad-code", "cell-not-a-code"),
+        ("ratings", "Thời điểm đánh giá", "/rated_at", "bad-instant", "cell-not-a-moment"),
+        ("ratings", "Mã dòng", "/id", "wrong-type", "cell-not-a-row-id"),
+        ("tally-sheets", "Mã dòng", "/id", "idempotency-key-reused", "cell-row-id-used"),
+        ("tally-sheets", "Cơ quan *", "/agency", "bad-code", "cell-not-a-code"),
+        ("tally-sheets", "Cơ quan *", "/agency", "missing", "cell-empty"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_the_words_of_the_sheet(
     kind, heading, pointer, code, expected
 ):
     (row,) = rows(f"{heading}\nx\n", kind)
-    assert told(row, pointer, code)[1:] == (expected, {"row": 2, "column": heading})
+    _, found, params = told(row, pointer, code)
+    assert found == expected
+    assert (params["row"], params["column"]) == (2, heading.partition(":")[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading", "cell", "expected"),
+    [
+        ("ratings", "rated_at", "31/9/2026", "cell-not-in-the-calendar"),
+        ("ratings", "rated_at", "2026-02-30 08:00", "cell-not-in-the-calendar"),
+        ("ratings", "rated_at", "07/18/2023", "cell-not-in-the-calendar"),
+        ("ratings", "rated_at", "30/9/2026 25:00", "cell-not-a-moment"),
+        ("tally-sheets", "period", "13/2026", "cell-not-in-the-calendar"),
+        ("tally-sheets", "period", "Tháng 9", "cell-not-a-period"),
+        ("tally-sheets", "period", "2026", "cell-not-a-period"),
+    ],
+)
+def test_a_day_or_month_that_does_not_exist_is_told_as_such(kind, heading, cell, expected):
+    (row,) = rows(f"{heading}\n{cell}\n", kind)
+    code = "bad-instant" if heading == "rated_at" else "bad-period"
+    assert told(row, f"/{heading}", code)[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "shown"),
+    [
+        ("agency", " Sở Minh họa ", "Sở Minh họa"),
+        ("agency", "x" * 41, None),
+        ("agency", "Bà Năm 0905123456", None),
+        ("counter", "Q\x1b5", None),
+        ("comment", "Tốt", None),
+        ("dossier", "000.00.15.H32-230712-0001", None),
+        ("id", "1", None),
+    ],
+)
+def test_a_cell_is_quoted_if_it_is_short_and_says_nothing_of_a_person(heading, cell, shown):
+    (row,) = rows(f"{heading}\n{cell}\n")
+    assert told(row, f"/{heading}", "unknown")[2].get("cell") == shown
+
+
+def test_a_row_in_which_nothing_is_answered_is_told_which_columns_to_fill_in():
+    rating, sheet = (
+        rows(f"agency;{column}\nA1;\n", kind)[0]
+        for column, kind in (("Câu hỏi q1", "ratings"), ("counts.q1.5", "tally-sheets"))
+    )
+    assert told(rating, "/answers", "missing")[1:] == (
+        "cells-all-empty",
+        {"row": 2, "columns": "Câu hỏi"},
+    )
+    assert told(sheet, "/counts", "missing")[2]["columns"] == "Số lượt"
+
+
+def test_what_is_wrong_with_a_question_is_told_with_its_first_column():
+    (row,) = rows("forms;Số lượt Q1.5;Số lượt Q1.4\n5;3;4\n", "tally-sheets")
+    assert told(row, "/counts/Q1", "unknown-question")[2]["column"] == "Số lượt Q1.5"
+    _, code, params = told(row, "/counts/Q1", "more-answers-than-forms", question="Q1")
+    assert (code, params["question"]) == ("cells-exceed-forms", "Q1")
+
+
+def test_a_heading_may_have_line_breaks_and_a_long_one_is_cut_at_a_word():
+    (row,) = rows('agency;"Câu hỏi q1: Mức độ\n""dễ"" dàng"\nA1;5\n')
+    assert row.fields == {"agency": "A1", "answers": {"q1": "5"}}
+    assert (row.origin.line, row.origin.row) == (3, 2)
+    assert codes(rows('agency;"Câu hỏi\nA1;5\n')) == [(2, "open-quote")]
+    (unknown,) = rows("agency," + "từ dài " * 12 + "\nA1,x\n")
+    assert unknown.fault.params["column"] == "từ dài " * 8 + "từ dài…"
+
+
+REQUIRED = "agency,survey,channel,period,forms,counts.q1.5"
+
+
+def all_of(content, kind="tally-sheets", form=Form.CSV):
+    return list(judged(iter(rows(content, kind, form, Bounds())), kind))
+
+
+def test_a_table_without_required_columns_ends_at_once_naming_them():
+    (ended,) = all_of("survey,channel,period,forms\ns1,paper,10/2022,5\n" * 3)
+    assert (ended.fault.code, ended.ends) == ("column-missing", True)
+    assert ended.fault.params == {"columns": "Cơ quan, Số lượt"}
+    assert len(all_of('{"forms": 1}\n{"forms": 2}\n', form=Form.NDJSON)) == 2
+
+
+def test_a_tally_sheet_that_repeats_another_of_its_file_is_refused():
+    sheets = REQUIRED + (
+        ",counts.q1.4,accept.q1,id\n"
+        "A1,s1,paper,10/2022,5,5,,,\n"
+        "A1,s1,paper,10/2022,5,5,0,vì sao,\n"
+        "A1,s1,paper,10/2022,5,5,,,t-2\n"
+        "A1,s1,paper,10/2022,5,5,,,t-2\n"
+        "A1,s1,paper,11/2022,5,5,,,\n"
+    )
+    found = all_of(sheets)
+    assert codes(found) == [(3, "row-repeated")]
+    assert told(found[1], "/id", "row-repeated")[2] == {"row": 3, "column": "id"}
+    assert found[1].fault.params == {"earlier": 2}
+    line = json.dumps({"forms": 1, "counts": {"q1": {"5": 1}}}) + "\n"
+    assert codes(all_of(line * 3, form=Form.NDJSON)) == [(2, "row-repeated"), (3, "row-repeated")]
+    assert codes(all_of(line * 3, "ratings", Form.NDJSON)) == []
+
+
+@given(st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(), max_size=3))
+def test_whatever_stands_where_counts_should_is_left_to_be_refused(counts):
+    content = json.dumps({"counts": counts}) + "\n"
+    for kind in ("tally-sheets", "ratings"):
+        assert len(all_of(content, kind, Form.NDJSON)) == 1
 
 
 def test_of_a_row_with_too_few_cells_only_that_is_told():
@@ -468,13 +576,13 @@ def test_a_fault_of_a_published_index_is_told_with_its_own_row():
     assert told(row, "/figures/1/value", "bad-format") == (
         3,
         "cell-not-a-percentage",
-        {"row": 3, "column": "value"},
+        {"row": 3, "column": "value", "cell": "101,5"},
     )
     assert told(row, "/title/vi", "too-long")[0] == 3
     assert told(row, "/agency", "agency-not-found") == (
         2,
         "agency-not-found",
-        {"row": 2, "column": "agency"},
+        {"row": 2, "column": "agency", "cell": "A1"},
     )
 
 
@@ -544,8 +652,8 @@ def test_all_that_can_be_wrong_with_a_file_is_explained_in_both_languages():
     folder = Path(reading.__file__).parent
     source = "".join((folder / f"{name}.py").read_text("utf-8") for name in READERS)
     found = set(re.findall(r'(?:Error\(|Fault\("", |return (?=.bad-))"([a-z-]+)"', source))
-    found |= set(re.findall(r'"(rows-[a-z-]+)"', source))
-    assert len(found) == 18
+    found |= set(re.findall(r'"((?:rows?|cells?)-[a-z-]+)"', source))
+    assert len(found) == 32
     for language in texts.LANGUAGES:
         for code in found:
             assert {code, f"{code}:detail", f"{code}:help"} <= set(texts.catalogue(language)), code

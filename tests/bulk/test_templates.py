@@ -65,7 +65,7 @@ def test_the_example_of_tally_sheets_adds_up():
     sheet = TallySheetIn.model_validate(example("tally-sheets"))
     assert sheet.channel == "paper"
     headings = [cell.value for cell in opened("tally-sheets")["Dữ liệu"][1]]
-    assert headings[-1] == "Số lượt q1.2.no: Thời gian – Không"
+    assert headings[-2:] == ["Số lượt q1.2.no: Thời gian – Không", "Mã dòng"]
     assert sheet.counts == {"q1": {"5": 13, "na": 0}, "q1.2": {"yes": 13, "no": 0}}
     assert sheet.forms == 13
 
@@ -84,7 +84,7 @@ def test_the_example_of_published_indices_is_one():
 @pytest.mark.parametrize("kind", KINDS)
 def test_codes_and_days_stay_as_they_were_typed(kind):
     sheet = opened(kind)["Dữ liệu"]
-    assert sheet.freeze_panes == "A2"
+    assert sheet.freeze_panes == ("F2" if kind == "tally-sheets" else "A2")
     for place, cell in enumerate(sheet[2]):
         counted = isinstance(cell.value, int)
         assert cell.number_format == ("0" if counted else "@"), place
@@ -115,8 +115,36 @@ def test_the_guide_explains_every_column_in_both_languages(kind):
         assert row[1].removesuffix(".…") == column.stem
         assert row[3].startswith(column.explained[0])
         assert row[4].startswith(column.explained[1])
-        assert (row[5] or "") == column.choices.get(column.example, column.example)
+        shown = SURVEY.code if column.name == "survey" else column.example
+        assert (row[5] or "") == column.choices.get(shown, shown)
     assert any("CSV UTF-8" in row[0] for row in told)
+
+
+@pytest.mark.parametrize("kind", ["ratings", "tally-sheets"])
+def test_the_row_id_stands_last_and_is_said_to_be_no_running_number(kind):
+    sheet = opened(kind)["Dữ liệu"]
+    assert sheet[1][-1].value == "Mã dòng"
+    assert "không phải số thứ tự" in sheet[1][-1].comment.text
+
+
+def test_what_must_be_filled_in_is_coloured_and_counts_are_narrow():
+    sheet = opened("tally-sheets")["Dữ liệu"]
+    filled = {cell.value for cell in sheet[1] if cell.fill.fill_type}
+    assert filled == {cell.value for cell in sheet[1] if cell.value.endswith("*")}
+    count = next(cell for cell in sheet[1] if cell.value.startswith("Số lượt"))
+    assert count.alignment.wrap_text
+    assert sheet.column_dimensions[count.column_letter].width < 16
+
+
+def test_what_is_typed_in_wrongly_is_answered_with_the_rule():
+    said = {
+        rule.type: rule.error
+        for rule in opened("tally-sheets")["Dữ liệu"].data_validations.dataValidation
+    }
+    assert said == {
+        "list": "Chọn một giá trị trong danh sách.",
+        "whole": "Chỉ nhập số nguyên, không dấu chấm.",
+    }
 
 
 def test_the_same_questions_give_the_same_bytes():

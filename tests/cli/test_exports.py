@@ -9,7 +9,7 @@ import httpx
 import pytest
 from cli.processes import query, run, serving, together, wait_until
 
-from app.api.exports import MOST_AT_ONCE, PAGE_SECONDS
+from app.api.exports import MOST_AT_ONCE, MOST_OF_ONE, PAGE_SECONDS
 from app.db.embedded import EmbeddedServer
 
 
@@ -77,11 +77,17 @@ def test_slow_readers_of_exports_keep_nobody_else_waiting(data: Path) -> None:
     with EmbeddedServer(data) as server, serving(data) as service, ExitStack() as opened:
         query(server.start(), MANY)
         asked = ("GET", "/v1/exports/dossiers")
-        streams = [service.client.stream(*asked, timeout=PAGE_SECONDS / 2) for _ in range(30)]
+        made = run(data, "keys", "create", "other", "--scope", "dossiers:read")
+        other = {"Authorization": f"Bearer {made.stdout.strip()}"}
+        streams = [
+            service.client.stream(*asked, timeout=PAGE_SECONDS / 2, headers=whose)
+            for whose in [{}] * 15 + [other] * 15
+        ]
         answers = [opened.enter_context(stream) for stream in streams]
         begun = [answer.iter_raw(1) for answer in answers if answer.status_code == 200]
         refused = [answer for answer in answers if answer.status_code != 200]
         assert len(begun) == MOST_AT_ONCE
+        assert sum(answer.status_code == 200 for answer in answers[:15]) == MOST_OF_ONE
         for answer in refused:
             assert (answer.status_code, json.loads(answer.read())["code"]) == (503, "saturated")
             assert int(answer.headers["Retry-After"]) > 1

@@ -124,10 +124,11 @@ def test_rows_that_are_far_larger_once_they_are_read_are_stored_in_small_batches
 def test_a_file_is_imported_at_once_and_its_errors_are_shown(province):
     data, url, _ = province
     file = data.parent / "a.csv"
-    file.write_text("agency,code,procedure,channel,received_at\nH77,x,y,desk,01/06/2026\n")
+    file.write_text("agency,code,procedure,channel,received_at\nH77,x,y,fax,01/06/2026\n")
     said = run(data, "import", "dossiers", str(file), database_url=url)
     assert (said.returncode, said.stderr) == (1, "")
     assert "Dòng 2, cột “code”: Mã hồ sơ gồm " in said.stdout
+    assert "Dòng 2, cột “channel” (“fax”): " in said.stdout
     assert "1 dòng: 0 được nhận, 0 đã có từ trước, 1 bị từ chối." in said.stdout
     number = query(url, "SELECT id FROM operation ORDER BY created_at DESC LIMIT 1")
     assert f"Lượt xử lý: {number}" in said.stdout
@@ -139,7 +140,8 @@ def test_a_file_is_imported_at_once_and_its_errors_are_shown(province):
 def test_all_errors_of_a_file_can_be_read_by_who_has_only_the_command_line(province):
     data, url, _ = province
     file, errors = data.parent / "many.csv", data.parent / "lỗi.csv"
-    file.write_text("Cơ quan,Mã hồ sơ\n" + "H77,=x\n" * 30)
+    heading = "Cơ quan,Mã hồ sơ,Thủ tục,Hình thức nộp,Ngày tiếp nhận\n"
+    file.write_text(heading + "H77,=x,,,\n" * 30)
     told = in_english(data, url, "dossiers", file, "--dry-run").stdout
     number = query(url, "SELECT id FROM operation ORDER BY created_at DESC LIMIT 1")
     assert f"/v1/operations/{number}/errors" in told
@@ -150,9 +152,17 @@ def test_all_errors_of_a_file_can_be_read_by_who_has_only_the_command_line(provi
     assert errors.read_bytes().startswith(codecs.BOM_UTF8)
     with errors.open(encoding="utf-8-sig", newline="") as opened:
         heading, *rows = csv.reader(opened, delimiter=";")
-    assert heading[:4] == ["Dòng trong tệp", "Dòng trong Excel", "Cột", "Lỗi"]
+    assert heading[2:6] == ["Cột", "Nội dung ô", "Lỗi", "Cách sửa"]
+    assert ["Ô này bắt buộc phải điền.", "Điền ô này rồi gửi lại tệp."] in [
+        row[4:6] for row in rows
+    ]
+    assert told.count("This cell must be filled in.") > 1
+    assert told.count("Fill in the cell and send the file again.") == 1
     assert len(rows) == 120
     assert ["31", "31", "Mã hồ sơ"] in [row[:3] for row in rows]
+    kept = run(data, "import", "dossiers", str(file), "--errors", str(file), database_url=url)
+    assert (kept.returncode, file.exists()) == (2, True)
+    assert "File exists" in kept.stderr
     refused = run(data, "import", "dossiers", str(file), "--errors", "/proc/no", database_url=url)
     assert refused.returncode == 2
 

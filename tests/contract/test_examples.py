@@ -188,7 +188,7 @@ async def tablet(_caller, session, _given):
 
 async def fault(_caller, session, given):
     """A row of the file that was refused, as the worker would have noted it."""
-    place = {"row": 17, "column": "Câu hỏi q9"}
+    place = {"row": 17, "column": "Câu hỏi q9", "cell": "5"}
     found = {"line": 18, "pointer": "/answers/q9", "code": "unknown-question", "params": place}
     operation = given["import_rows"]["id"]
     session.add(OperationError(operation_id=operation, number=1, **found))

@@ -4,8 +4,10 @@ import asyncio
 import csv
 import gzip
 import io
+import itertools
 import json
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -343,9 +345,11 @@ async def test_tally_sheets_are_counted_once_under_their_id(committed, admin, wo
 
 
 async def test_published_indices_are_stored_as_printed(committed, admin, worker):
-    done = await imported(admin, "published-indices", [INDEX, INDEX | {"agency": "A9"}])
-    assert counts(done) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
-    assert (await faults(admin, done))[0]["pointer"] == "/agency"
+    rows = [INDEX, INDEX | {"agency": "A9"}, INDEX | {"period": "2099"}]
+    done = await imported(admin, "published-indices", rows)
+    assert counts(done) == {"read": 3, "accepted": 1, "replayed": 0, "rejected": 2}
+    found = [(one["pointer"], one["code"]) for one in await faults(admin, done)]
+    assert found == [("/agency", "agency-not-found"), ("/period", "in-the-future")]
     again = await imported(admin, "published-indices", [INDEX])
     assert counts(again)["replayed"] == 1
     got = await admin.get("/v1/published-indices/sipas/2022/A1")
@@ -431,6 +435,7 @@ async def work_until_idle(jobs):
         (gzip.compress((b"1" * 99_999 + b"\n") * 80), NDJSON, "file-too-large"),
         (b"PK\x03\x04 a workbook", CSV, "workbook-not-csv"),
         (b"agency,flavour\r\nA1,sweet\r\n", CSV, "unknown-column"),
+        (b"agency,survey,channel,answers.q1\r\nA1,s1,paper,5\r\n" * 2, CSV, "column-missing"),
         (b"no headings here\r\n", CSV, "no-heading"),
     ],
 )
@@ -589,16 +594,119 @@ async def test_faults_of_a_table_are_told_by_row_and_column_in_the_words_of_the_
     assert sorted(seen) == [
         [2, 2, "/answers/q1", "cell-not-an-option", "Câu hỏi q1"],
         [2, 2, "/channel", "cell-not-listed", "Kênh đánh giá"],
-        [2, 2, "/rated_at", "cell-not-a-moment", "Thời điểm đánh giá"],
+        [2, 2, "/rated_at", "cell-not-in-the-calendar", "Thời điểm đánh giá"],
         [4, 3, "/answers/q1", "cell-not-an-option", "Câu hỏi q1"],
         [5, 4, "/dossier", "too-few-cells", "Hồ sơ"],
     ]
     said = {one["code"]: one["detail"] for one in found}
-    assert "18/07/2023 09:31" in said["cell-not-a-moment"]
+    shown = {one["code"]: (one.get("cell"), one["help"]) for one in found}
+    assert shown["cell-not-in-the-calendar"][0] == "31/02/2026 09:30"
+    assert "30/09/2026" in shown["cell-not-in-the-calendar"][1]
+    assert shown["too-few-cells"][0] is None
     assert "Máy tính bảng tại quầy (tablet)" in said["cell-not-listed"]
     assert "5 (" in said["cell-not-an-option"]
     assert "5 ô" in said["too-few-cells"]
     assert "6 cột" in said["too-few-cells"]
+
+
+async def test_a_rating_that_is_dated_by_its_day_is_of_that_days_end_or_of_now(
+    committed, admin, jobs
+):
+    await committed.survey()
+    before, today, early, late = [await committed.dossier() for _ in range(4)]
+    await committed.session.execute(
+        text("UPDATE dossier SET returned_at = returned_at - interval '1 day' WHERE code = :code"),
+        {"code": before},
+    )
+    await committed.session.commit()
+    body = (
+        f"{HEADINGS}\r\n"
+        f"A1;s1;{before};paper;14/06/2026;5\r\n"
+        f"A1;s1;{today};paper;15/06/2026;5\r\n"
+        f"A1;s1;{early};paper;14/06/2026;5\r\n"
+        f"A1;s1;{late};paper;16/06/2026;5\r\n"
+        f"A1;s1;{late};paper;15/06/2026 18:00;5\r\n"
+    ).encode()
+    answer = await ask(admin, "ratings", body, CSV)
+    await work_until_idle(jobs)
+    done = await ended(admin, answer)
+    assert counts(done)["accepted"] == 2, await faults(admin, done)
+    assert [(one["line"], one["code"]) for one in await faults(admin, done)] == [
+        (4, "result-not-returned"),
+        (5, "in-the-future"),
+        (6, "in-the-future"),
+    ]
+    stored = await committed.session.scalars(text("SELECT rated_at FROM rating ORDER BY rated_at"))
+    assert [one.isoformat() for one in stored] == [
+        "2026-06-14T16:59:59+00:00",
+        NOW.isoformat(),
+    ]
+    answer = await ask(admin, "ratings", body, CSV)
+    await work_until_idle(replace(jobs, clock=lambda: NOW + timedelta(minutes=30)))
+    assert counts(await ended(admin, answer))["replayed"] == 2
+
+
+async def test_a_request_dated_at_the_end_of_today_is_in_the_future(committed, admin, worker):
+    (row,) = await ratings(committed, 1)
+    done = await imported(admin, "ratings", [row | {"rated_at": "2026-06-15T23:59:59+07:00"}])
+    assert [one["code"] for one in await faults(admin, done)] == ["in-the-future"]
+
+
+async def test_of_two_sheets_with_the_same_counts_the_second_is_refused_until_it_has_an_id(
+    committed, admin, worker
+):
+    await committed.survey()
+    heading = "Cơ quan;Đợt khảo sát;Kênh đánh giá;Tháng;Số phiếu hợp lệ;Số lượt q1.5;Mã dòng\r\n"
+    row = "A1;s1;Phiếu giấy;05/2026;3;3;"
+    first = await imported(admin, "tally-sheets", f"{heading}{row}\r\n{row}\r\n".encode(), CSV)
+    assert counts(first) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
+    (fault,) = await faults(admin, first)
+    assert (fault["row"], fault["column"], fault["code"]) == (3, "Mã dòng", "row-repeated")
+    named = f"{heading}{row}\r\n{row}tap-2\r\n".encode()
+    mended = await imported(admin, "tally-sheets", named, CSV)
+    assert counts(mended) == {"read": 2, "accepted": 1, "replayed": 1, "rejected": 0}
+    again = await imported(admin, "tally-sheets", named, CSV)
+    assert counts(again)["replayed"] == 2
+    by_line = await imported(admin, "tally-sheets", [SHEET, SHEET])
+    assert counts(by_line) == {"read": 2, "accepted": 1, "replayed": 0, "rejected": 1}
+    taken = await imported(
+        admin, "tally-sheets", f"{heading}{row.replace('05', '04')}tap-2\r\n".encode(), CSV
+    )
+    assert [one["code"] for one in await faults(admin, taken)] == ["cell-row-id-used"]
+
+
+async def test_what_a_clerk_left_empty_or_named_is_told_with_what_to_write(
+    committed, admin, worker
+):
+    await committed.survey()
+    body = (
+        f"{HEADINGS};Mã dòng\r\n"
+        f"Sở Minh họa;s1;{await committed.dossier()};paper;;5;\r\n"
+        f"A1;s1;;paper;;;1\r\n"
+    ).encode()
+    done = await imported(admin, "ratings", body, CSV)
+    found = await faults(admin, done)
+    seen = {(one["row"], one["code"], one.get("column"), one.get("cell")) for one in found}
+    assert seen == {
+        (2, "cell-not-a-code", "Cơ quan", "Sở Minh họa"),
+        (3, "cell-empty", "Hồ sơ", None),
+        (3, "cells-all-empty", None, None),
+        (3, "cell-not-a-row-id", "Mã dòng", None),
+    }
+
+
+async def test_a_sheet_with_more_answers_than_forms_names_the_column_that_mends_it(
+    committed, admin, worker
+):
+    await committed.survey()
+    heading = "agency;survey;channel;period;forms;Số lượt q1.5;Lý do chấp nhận q1\r\n"
+    row = "A1;s1;paper;05/2026;3;4;"
+    done = await imported(admin, "tally-sheets", f"{heading}{row}\r\n".encode(), CSV)
+    (fault,) = await faults(admin, done)
+    assert (fault["code"], fault["column"]) == ("cells-exceed-forms", "Số lượt q1.5")
+    assert "“Lý do chấp nhận q1”" in fault["help"]
+    mended = await imported(admin, "tally-sheets", f"{heading}{row}vì sao\r\n".encode(), CSV)
+    assert counts(mended)["accepted"] == 1
 
 
 @pytest.mark.parametrize(
@@ -620,7 +728,7 @@ async def test_a_line_of_json_that_is_not_utf8_does_not_end_the_file(committed, 
     done = await imported(admin, "ratings", b'{"agency": "\xff"}\n')
     assert done["state"] == "done"
     (fault,) = await faults(admin, done)
-    assert fault.keys() == {"line", "pointer", "code", "detail"}
+    assert fault.keys() == {"line", "pointer", "code", "detail", "help"}
 
 
 async def test_of_a_published_index_whose_rows_stand_apart_nothing_is_stored(
@@ -669,3 +777,47 @@ async def test_ratings_that_another_key_sends_again_are_refused_and_counted_once
     found = [one["code"] for one in await faults(other, again)]
     assert found == ["idempotency-key-reused", "already-rated"]
     assert await scalar(committed, "SELECT count(*) FROM rating") == 2
+
+
+async def test_a_file_in_which_nothing_is_right_ends_before_its_end(
+    committed, admin, worker, monkeypatch
+):
+    monkeypatch.setattr(operations, "MOST_ERRORS", 3)
+    monkeypatch.setattr(importing, "MOST_AT_FIRST", 5)
+    failed = await imported(admin, "ratings", b"{}\n" * 100)
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", "too-many-errors")
+    assert failed["read"] < 100
+    assert len(await faults(admin, failed)) == 3
+
+
+async def test_a_long_import_gives_others_their_turn(committed, admin, jobs, monkeypatch):
+    monkeypatch.setattr(importing, "MOST_AT_FIRST", 2)
+    monkeypatch.setattr("app.worker.imports.TURN", timedelta(0))
+    claim, claimed, seconds = operations.claim, [], itertools.count()
+
+    async def noted(connection, now):
+        if (held := await claim(connection, now)) is not None:
+            claimed.append(held.kind)
+        return held
+
+    monkeypatch.setattr(operations, "claim", noted)
+    long = await ask(admin, "ratings", lines(await ratings(committed, 9)))
+    short = await ask(admin, "dossiers", lines(dossiers(1)))
+    await work_until_idle(replace(jobs, clock=lambda: NOW + timedelta(seconds=next(seconds))))
+    assert claimed == ["ratings", "dossiers", "ratings"]
+    done = await ended(admin, long)
+    assert counts(done) == {"read": 9, "accepted": 9, "replayed": 0, "rejected": 0}
+    assert (await ended(admin, short))["read"] == 1
+    assert await drift(committed) == 0
+
+
+async def test_rows_of_a_batch_that_need_several_transactions_are_counted_once(
+    committed, admin, worker
+):
+    await committed.procedure()
+    await imported(admin, "dossiers", dossiers(80))
+    event = {"type": "accepted", "at": "2026-06-02T08:00:00+07:00"}
+    moved = await imported(admin, "dossiers", [*dossiers(80, events=[event]), {}])
+    assert counts(moved) == {"read": 81, "accepted": 80, "replayed": 0, "rejected": 1}
+    assert await scalar(committed, "SELECT count(*) FROM dossier_event") == 80
+    assert [one["line"] for one in await faults(admin, moved)][:1] == [81]

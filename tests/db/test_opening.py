@@ -1,9 +1,12 @@
-"""The secret of dossier references: kept, read, and never made anew for ratings that have one."""
+"""Opening the database: a server that is away, and a secret that is never made anew."""
 
 import pytest
+from sqlalchemy import text
 
+from app.api.errors import unavailable
 from app.db.installation import WrongReferenceKeyError
 from app.db.opening import SecretUnusableError, kept_secret, reference_key
+from app.db.session import open_engine
 
 SECRET = "s" * 40
 
@@ -42,3 +45,12 @@ def test_a_folder_in_the_secrets_place_is_refused(tmp_path):
     (tmp_path / "reference.key").mkdir()
     with pytest.raises(SecretUnusableError, match="IsADirectoryError"):
         kept_secret(tmp_path / "reference.key", SECRET)
+
+
+async def test_a_server_that_has_no_socket_at_the_moment_is_one_to_try_again(tmp_path):
+    engine = open_engine(f"postgresql://nobody@/none?host={tmp_path}")
+    with pytest.raises(Exception) as raised:  # noqa: PT011 -- whichever it is
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    await engine.dispose()
+    assert unavailable(raised.value)

@@ -115,6 +115,14 @@ def read(agency, number, fields):
     return import_rows.read(Kind.DOSSIERS, whole)
 
 
+async def stored(session, rows):
+    """What is said of all rows, stored part by part."""
+    said = []
+    while len(said) < len(rows):
+        said += await import_rows.store_some(session, rows[len(said) :], TERMS)
+    return said
+
+
 async def left_behind(session, agency):
     return {
         name: sorted(map(repr, await session.execute(text(statement), {"agency": agency})))
@@ -134,8 +142,8 @@ async def test_many_dossiers_at_once_leave_what_they_leave_one_by_one(session, c
         together = [read("A1", number, fields) for number, fields in batch.items()]
         # A dossier that is named twice is taken row by row.
         apart = [read("A2", number, fields) for number, fields in batch.items() for _ in "12"]
-        said = await import_rows.store_all(session, together, TERMS)
-        assert said == (await import_rows.store_all(session, apart, TERMS))[::2]
+        said = await stored(session, together)
+        assert said == (await stored(session, apart))[::2]
     assert await left_behind(session, "A1") == await left_behind(session, "A2")
     assert await recount.drift(session) == 0
     await nested.rollback()
@@ -159,11 +167,29 @@ async def test_dossiers_that_are_new_and_right_take_no_statement_each(
         statements.append(told[2])
 
     event.listen(engine, "before_cursor_execute", note)
-    assert await import_rows.store_all(session, new, TERMS) == [False] * 50
+    assert await import_rows.store_some(session, new, TERMS) == [False] * 50
     stored = len(statements)
-    assert await import_rows.store_all(session, new, TERMS) == [True] * 50
+    assert await import_rows.store_some(session, new, TERMS) == [True] * 50
     event.remove(engine, "before_cursor_execute", note)
     assert stored < 15
     assert len(statements) - stored < 8
     issued = await session.scalar(text("SELECT count(*) FROM invitation"))
     assert issued == 50
+
+
+async def test_rows_that_are_stored_one_by_one_keep_others_waiting_for_a_few_only(
+    session, catalogue
+):
+    fields = {"procedure": "1.000001", "channel": "desk", "received_at": RECEIVED}
+    fields |= {"due_at": RECEIVED + timedelta(days=9), "events": []}
+    new = [read("A1", number, fields) for number in range(60)]
+    assert await import_rows.store_some(session, new, TERMS) == [False] * 60
+    accepted = [{"type": "accepted", "at": RECEIVED + timedelta(days=1)}]
+    moved = [read("A1", number, fields | {"events": accepted}) for number in range(60)]
+    assert await import_rows.store_some(session, moved, TERMS) == [False] * 25
+    many = [
+        {"type": name, "at": RECEIVED + timedelta(hours=hour)}
+        for hour, name in enumerate(["accepted"] + ["paused", "resumed"] * 50, 30)
+    ]
+    long = read("A1", 59, fields | {"events": many})
+    assert await import_rows.store_some(session, [long, *moved[25:]], TERMS) == [False]
