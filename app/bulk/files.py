@@ -42,5 +42,8 @@ def _digest(row: Line) -> bytes:
             else options
             for question, options in counts.items()
         }
-    written = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    try:
+        written = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # nested deeper than any sheet, so it is refused anyway
+        written = b"line %d" % row.origin.line
     return hashlib.blake2b(written, digest_size=16).digest()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.api import texts
 from app.bulk import reading
+from app.bulk.columns import SHEETS
 from app.bulk.files import judged
 from app.bulk.lines import Bounds
 from app.bulk.published import MOST_WAITING
@@ -361,6 +362,14 @@ def test_a_file_of_rows_that_say_nothing_ends_in_time(form, monkeypatch):
     assert codes(rows(few, form=form)) == []
     (ended,) = rows(many, form=form)
     assert (ended.fault.code, ended.ends) == ("too-many-empty-rows", True)
+
+
+def test_a_sheet_that_nests_without_end_is_left_to_be_refused():
+    deep = '{"agency": "A1", "counts": ' + "[" * 900 + "]" * 900 + "}\n"
+    found = list(
+        judged(iter(rows(deep * 2, form=Form.NDJSON, bounds=Bounds(5000, 50_000))), SHEETS)
+    )
+    assert [isinstance(row, Line) for row in found] == [True, True]
 
 
 def test_a_row_tells_how_much_it_took_of_the_file():
