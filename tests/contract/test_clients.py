@@ -186,7 +186,7 @@ def test_a_reader_follows_the_ranking_in_python(models, citizen, published):
     ranking = operation("get_published_ranking", citizen, **named)
     ranked = [row.agency.code for row in ranking.parsed.rows]
     assert len(ranked) > 1
-    assert {part["agency"] for part in document.agencies} >= set(ranked)
+    assert {part.agency for part in document.agencies} >= set(ranked)
     held = ranking.headers["ETag"]
     unchanged = operation("get_published_ranking", citizen, **named, if_none_match=held)
     assert (unchanged.status_code, unchanged.parsed) == (HTTPStatus.NOT_MODIFIED, None)
