@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import agencies, dossiers, funnel, invitations, ratings
+from app.db import agencies, dossiers, funnel, invitations, rated, ratings
 from app.db.invitations import Issued
 from app.db.tables import Dossier, DossierEvent
 from app.domain import course as rules
@@ -60,7 +60,7 @@ async def record(
             setattr(dossier, name, value)
         dossier.revision += 1
         # One whose rating was voided for good has no right to rate left to invite to.
-        if returns > 0 and not await ratings.is_rated(session, dossier.agency_id, reference):
+        if returns > 0 and not await rated.is_rated(session, dossier.agency_id, reference):
             issued = await invitations.issue(session, key, owner, dossier, event.recorded_at)
         if returns < 0:
             await invitations.revoke(session, dossier, event.recorded_at)
@@ -105,5 +105,5 @@ def _stored(
 
 async def _check_unrated(session: AsyncSession, dossier: Dossier, reference: bytes) -> None:
     """Nothing when no rating of the dossier counts; else AlreadyRatedError."""
-    if await ratings.is_counted(session, dossier.agency_id, reference):
+    if await rated.is_counted(session, dossier.agency_id, reference):
         raise AlreadyRatedError(Fault("/event", "return-was-rated"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple, Self
 
 import asyncpg
 
@@ -22,8 +23,21 @@ _ADD = tallies.ADD_COUNTS.format(
 )
 
 
-async def submit(connection: asyncpg.Connection, batch: Sequence[NewRating]) -> list[Outcome]:
+class Many(NamedTuple):
+    """Ratings, and the columns of their statement, which takes some time to make."""
+
+    batch: Sequence[NewRating]
+    columns: ratings.Columns
+
+    @classmethod
+    def of(cls, batch: Sequence[NewRating]) -> Self:
+        """The ratings, ready to be stored; they are at least one."""
+        return cls(batch, ratings.columns(batch))
+
+
+async def submit(connection: asyncpg.Connection, many: Many) -> list[Outcome]:
     """Store and count the ratings; each one's outcome, in order, as db.ratings has it."""
+    batch, columns = many
     if len(batch) < FEWEST or not all(FIRST < new.rated_at < LAST for new in batch):
         return await ratings.submit(connection, batch)
     layouts = await connection.fetch(_LAYOUTS, {new.survey_id for new in batch})
@@ -31,7 +45,7 @@ async def submit(connection: asyncpg.Connection, batch: Sequence[NewRating]) -> 
     options = max(after - before for (layout,) in layouts for before, after in pairwise(layout))
     if questions * options > MOST_COUNTERS:
         return await ratings.submit(connection, batch)
-    return await ratings.submit(connection, batch, _for_many(questions, options))
+    return await ratings.submit_columns(connection, batch, columns, _for_many(questions, options))
 
 
 @lru_cache(16)

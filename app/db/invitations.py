@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.db import agencies, funnel, ratings, surveys
+from app.db import agencies, funnel, rated, ratings, surveys
 from app.db.tables import Agency, Dossier, Invitation, Survey
 from app.domain import invitation as rules
 from app.domain.errors import (
@@ -108,7 +108,7 @@ async def renew(
     if dossier.returned_at is None:
         raise ResultNotReturnedError(Fault("/path/dossier", ResultNotReturnedError.code))
     reference = ratings.reference(key, agency, code)
-    if await ratings.is_rated(session, dossier.agency_id, reference):
+    if await rated.is_rated(session, dossier.agency_id, reference):
         raise AlreadyRatedError(Fault("/path/dossier", AlreadyRatedError.code))
     async with funnel.moved(session, dossier.agency_id, code):
         issued = await issue(session, key, owner, dossier, now)

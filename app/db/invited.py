@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.db import funnel, ratings
+from app.db import funnel, rated, ratings
 from app.db.tables import (
     Agency,
     Dossier,
@@ -108,7 +108,7 @@ async def show(session: AsyncSession, key: bytes, token: str, now: datetime) -> 
     invited = await find(session, token, now, "/path/token")
     if invited.refusal is not None:
         raise invited.refusal
-    if await ratings.is_rated(session, invited.held.agency_id, invited.reference(key)):
+    if await rated.is_rated(session, invited.held.agency_id, invited.reference(key)):
         raise InvitationUsedError(Fault("/path/token", InvitationUsedError.code))
     stmt = (
         select(Agency, Survey, Questionnaire)

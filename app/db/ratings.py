@@ -11,12 +11,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from app.db import funnel, tallies
-from app.db.tables import Rating
 from app.domain.errors import (
     AlreadyRatedError,
     DomainError,
@@ -28,6 +24,8 @@ from app.domain.errors import (
     SaturatedError,
 )
 from app.domain.period import CLOCK_SKEW
+
+Columns = list[Sequence[object]]
 
 CREATED, REPLAYED, REFUSED = "created", "replayed", "refused"
 
@@ -107,27 +105,6 @@ def _keyed(key: bytes) -> hmac.HMAC:
 def survey_reference(key: bytes, recipient: bytes) -> bytes:
     """A keyed one-way reference to who was invited to a survey, of the hash kept of them."""
     return hmac.digest(key, b"survey invitation\n" + recipient, "sha256")
-
-
-async def is_rated(session: AsyncSession, agency_id: int, dossier_reference: bytes) -> bool:
-    """Whether the dossier has its one rating, so that nobody else can rate it."""
-    stmt = select(col(Rating.id)).where(
-        col(Rating.agency_id) == agency_id,
-        col(Rating.reference) == dossier_reference,
-        col(Rating.released).is_(False),
-    )
-    return await session.scalar(stmt) is not None
-
-
-async def is_counted(session: AsyncSession, agency_id: int, dossier_reference: bytes) -> bool:
-    """Whether a rating of the dossier counts: one that was voided does not."""
-    stmt = select(col(Rating.id)).where(
-        col(Rating.agency_id) == agency_id,
-        col(Rating.reference) == dossier_reference,
-        col(Rating.released).is_(False),  # so that the index is used
-        col(Rating.voided_at).is_(None),
-    )
-    return await session.scalar(stmt) is not None
 
 
 # A NULL that fills up an array stands for its first value, where there must be one. A dossier is
@@ -228,15 +205,19 @@ SELECT same.id, same.received_at, same.digest = new.digest AS equal, rated.id IS
 """
 
 
-async def submit(
-    connection: asyncpg.Connection, batch: Sequence[NewRating], statement: str = _SUBMIT
-) -> list[Outcome]:
+async def submit(connection: asyncpg.Connection, batch: Sequence[NewRating]) -> list[Outcome]:
     """Store and count a batch; each row's outcome, in order. One bad row does not fail the others.
 
     When it returns, what it calls created is committed, unless the connection is in a transaction.
-    The statement is SUBMIT with another way of counting.
     """
-    rows = await connection.fetch(statement, *_columns(batch), CLOCK_SKEW)
+    return await submit_columns(connection, batch, columns(batch), _SUBMIT)
+
+
+async def submit_columns(
+    connection: asyncpg.Connection, batch: Sequence[NewRating], given: Columns, statement: str
+) -> list[Outcome]:
+    """As `submit`, of a batch whose columns are made, by SUBMIT with its way of counting."""
+    rows = await connection.fetch(statement, *given, CLOCK_SKEW)
     # The same request twice in a batch: the second one is a replay of the first.
     first: dict[tuple[int, UUID], int] = {}
     created = [
@@ -257,15 +238,15 @@ async def submit(
     ]
 
 
-def _columns(batch: Sequence[NewRating]) -> list[Sequence[object]]:
+def columns(batch: Sequence[NewRating]) -> Columns:
     """The statement's arrays; one value is enough where all rows have the same, or none has any."""
-    columns: list[Sequence[object]] = [*zip(*batch, strict=True)]
+    made: Columns = [*zip(*batch, strict=True)]
     # Arrays of arrays must be rectangular in PostgreSQL, so each row's answers travel as text.
-    columns[_ANSWERS] = ["{" + ",".join(map(str, new.answers)) + "}" for new in batch]
-    for place, column in enumerate(columns):
+    made[_ANSWERS] = ["{" + ",".join(map(str, new.answers)) + "}" for new in batch]
+    for place, column in enumerate(made):
         if (column[0] is None or place in _SHARED) and column.count(column[0]) == len(column):
-            columns[place] = column[:1]
-    return columns
+            made[place] = column[:1]
+    return made
 
 
 async def _explain(

@@ -6,6 +6,7 @@ takes over from a worker that was killed goes on behind the last one that was co
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -23,6 +24,7 @@ from app.api.rating_schemas import RatingIn
 from app.api.schemas import In
 from app.bulk.rows import Broken, Line, Origin
 from app.db import imports, operations, webhooks
+from app.db.imports import Many
 from app.db.known import Known
 from app.db.operations import RowFault
 from app.db.ratings import CREATED, REPLAYED, Outcome
@@ -67,6 +69,15 @@ class Batch(NamedTuple):
     rows: list[tuple[Origin, Row]]
     done: int
 
+    def many(self) -> Many | None:
+        """Its ratings, all of which are stored at once; None if there are none."""
+        new = [row.new for _, row in self.rows if isinstance(row, Checked)]
+        return Many.of(new) if new else None
+
+
+class _RevokedError(Exception):
+    """The key that asked for the operation was revoked since: nothing more is stored for it."""
+
 
 @dataclass(slots=True)
 class Import:
@@ -84,31 +95,35 @@ class Import:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Store the rows that are left, unless told to stop, and end the operation."""
-        began, hindrance = self.jobs.clock(), await self._hindrance()
-        reader = Reader(self.jobs, self.held, stop)
+        began, reader = self.jobs.clock(), Reader(self.jobs, self.held, stop)
         most = MOST_RATINGS if self._kind is Kind.RATINGS else MOST_ROWS
         now = min(most, MOST_AT_FIRST)
         storing: asyncio.Task[None] | None = None
         try:
-            while hindrance is None:
+            while (problem := self._hindrance()) is None:
                 lines = await reader.take(now)
                 # When reading was broken off the last of them may be half a row.
                 if stop.is_set() or await self._is_anothers_turn(began):
                     return
                 if not lines:
+                    problem = _unreadable(reader.last)
                     break
+                # Rows are read and checked while PostgreSQL stores those before them.
                 batch = Batch(await self._checked(lines), reader.passed)
+                many = batch.many()
                 if storing is not None:
                     await storing
-                # A key that is revoked ends here what is under way.
-                if (hindrance := await self._hindrance()) is None:
-                    # Rows are read and checked while PostgreSQL stores those before them.
-                    storing = asyncio.create_task(self._store(batch))
-                    now = min(most, 2 * now)
-        finally:
+                storing = asyncio.create_task(self._store(batch, many))
+                now = min(most, 2 * now)
             if storing is not None:
                 await storing
-        await self._finish(hindrance or _unreadable(reader.last))
+        except _RevokedError:
+            problem = KEY_REVOKED
+        finally:
+            if storing is not None:
+                with suppress(_RevokedError):
+                    await storing
+        await self._finish(problem)
 
     @property
     def _kind(self) -> Kind:
@@ -121,16 +136,11 @@ class Import:
         agencies = None if limits is None else frozenset(limits)
         return Caller(self.held.owner, frozenset({self._kind.scope}), agencies)
 
-    async def _hindrance(self) -> Fault | None:
-        """Why the operation cannot go on."""
+    def _hindrance(self) -> Fault | None:
+        """Why the operation is given up."""
         if self.held.attempts > MOST_ATTEMPTS:
             return INTERRUPTED
-        if self.held.faults > operations.MOST_ERRORS:
-            return TOO_MANY_ERRORS
-        async with self.jobs.sessions() as session:
-            if await operations.revoked(session, self.held.key_hash, self.jobs.clock()):
-                return KEY_REVOKED
-        return None
+        return TOO_MANY_ERRORS if self.held.faults > operations.MOST_ERRORS else None
 
     async def _is_anothers_turn(self, began: datetime) -> bool:
         if self.jobs.clock() - began < self.turn:
@@ -156,20 +166,20 @@ class Import:
                 await asyncio.sleep(0)
         return rows
 
-    async def _store(self, batch: Batch) -> None:
+    async def _store(self, batch: Batch, many: Many | None) -> None:
         """Store the rows, in as many transactions as they need so that nobody waits for long."""
         rest, most = batch.rows, len(batch.rows)
         while rest:
             before = self.held.read
-            await self._store_part(Batch(rest[:most], batch.done))
+            await self._store_part(Batch(rest[:most], batch.done), many)
             stored = self.held.read - before
             rest, most = rest[stored:], 2 * stored
 
-    async def _store_part(self, part: Batch) -> None:
+    async def _store_part(self, part: Batch, many: Many | None) -> None:
         """Store the first of the rows, again if others were in the way."""
         for attempt in count(1):
             try:
-                self.held = await self._store_once(part)
+                self.held = await self._store_once(part, many)
             except (SQLAlchemyError, asyncpg.PostgresError) as error:
                 if attempt == MOST_ATTEMPTS or not unavailable(error) or self.connection.closed:
                     raise
@@ -178,7 +188,7 @@ class Import:
                 self.told(self.held, part.done)
                 return
 
-    async def _store_once(self, batch: Batch) -> Operation:
+    async def _store_once(self, batch: Batch, many: Many | None) -> Operation:
         """Store the first of the rows with the operation's progress, in one transaction."""
         async with (
             AsyncSession(self.connection, expire_on_commit=False) as session,
@@ -186,7 +196,10 @@ class Import:
         ):
             tried = await session.begin_nested()
             await session.connection()  # or it would begin only with the session's first statement
-            said = await self._said(session, [row for _, row in batch.rows])
+            if await operations.revoked(session, self.held.key_hash, self.jobs.clock()):
+                raise _RevokedError
+            outcomes = await self._outcomes(many)
+            said = await self._said(session, [row for _, row in batch.rows], outcomes)
             # A dry run sees what a batch would do, and undoes it.
             await (tried.rollback() if self.held.dry_run else tried.commit())
             faults = [
@@ -200,11 +213,15 @@ class Import:
             more = {"done_bytes": batch.done, "saved_at": self.jobs.clock()}
             return await operations.advance(session, self.held, counted, faults, more)
 
-    async def _said(self, session: AsyncSession, rows: Sequence[Row]) -> list[bool | list[Fault]]:
+    async def _outcomes(self, many: Many | None) -> Iterator[Outcome]:
+        if many is None:
+            return iter(())
+        return iter(await imports.submit(await driver_of(self.connection), many))
+
+    async def _said(
+        self, session: AsyncSession, rows: Sequence[Row], outcomes: Iterator[Outcome]
+    ) -> list[bool | list[Fault]]:
         """Of the first rows, in order, whether they were there before, or what is wrong."""
-        outcomes: Iterator[Outcome] = iter(())
-        if new := [row.new for row in rows if isinstance(row, Checked)]:
-            outcomes = iter(await imports.submit(await driver_of(self.connection), new))
         terms = Terms(self._caller, self.jobs.clock(), self.jobs.reference_key)
         others = [row for row in rows if isinstance(row, In)]
         stored = iter(await import_rows.store_some(session, others, terms) if others else ())
