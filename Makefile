@@ -60,5 +60,5 @@ lock: ## Resolve dependencies anew: requirements.lock (all), requirements-server
 	@$(LOCK) --all-extras --group dev -o requirements.lock --upgrade >/dev/null
 	@$(LOCK) -o requirements-server.lock --constraint requirements.lock >/dev/null
 
-bench: setup ## Measure, print the table, write bench/results.md (20 to 30 minutes)
+bench: setup ## Measure, print the table, write bench/results.md (25 to 35 minutes)
 	@$(BIN)/python -m bench
