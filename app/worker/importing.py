@@ -143,7 +143,8 @@ class Import:
         return TOO_MANY_ERRORS if self.held.faults > operations.MOST_ERRORS else None
 
     async def _is_anothers_turn(self, began: datetime) -> bool:
-        if self.jobs.clock() - began < self.turn:
+        # An attempt that has stored nothing goes on: finding its place may take longer than a turn.
+        if self.held.attempts or self.jobs.clock() - began < self.turn:
             return False
         async with self.jobs.sessions() as session:
             return await operations.wait(session)

@@ -797,14 +797,15 @@ async def test_a_long_import_gives_others_their_turn(committed, admin, jobs, mon
 
     async def noted(connection, now):
         if (held := await claim(connection, now)) is not None:
-            claimed.append(held.kind)
+            claimed.append((held.kind, held.read))
         return held
 
     monkeypatch.setattr(operations, "claim", noted)
     long = await ask(admin, "ratings", lines(await ratings(committed, 9)))
     short = await ask(admin, "dossiers", lines(dossiers(1)))
     await work_until_idle(replace(jobs, clock=lambda: NOW + timedelta(seconds=next(seconds))))
-    assert claimed == ["ratings", "dossiers", "ratings"]
+    assert [kind for kind, _ in claimed] == ["ratings", "dossiers", "ratings"]
+    assert claimed[2][1] > 0
     done = await ended(admin, long)
     assert counts(done) == {"read": 9, "accepted": 9, "replayed": 0, "rejected": 0}
     assert (await ended(admin, short))["read"] == 1
